@@ -1,0 +1,141 @@
+// Package kms is the operator's view of a key management service: the calls it makes, the values that go in and
+// come out, and the classes of error it tells apart. Adapters live in sub-packages.
+//
+// Identifiers are spelled as AWS KMS spells them (https://docs.aws.amazon.com/kms/latest/APIReference/).
+package kms
+
+import (
+	"context"
+	"time"
+)
+
+// Service is one KMS account and Region. Every error it returns is, or wraps, an *Error.
+// Implementations are safe for concurrent use.
+type Service interface {
+	// DescribeKey reports a key by key ID, key ARN, alias name or alias ARN.
+	DescribeKey(ctx context.Context, keyID string) (Key, error)
+
+	// GetParametersForImport returns a wrapping public key and an import token for the key with this ARN.
+	// The answer is checked: a KeyId, key size or exponent other than asked for is an error of ClassUnexpectedResponse.
+	GetParametersForImport(ctx context.Context, keyARN string, wrapping Wrapping) (ImportParameters, error)
+
+	// ImportKeyMaterial makes one attempt, without retries. An error for which Error.OutcomeUnknown is true may
+	// have taken effect.
+	ImportKeyMaterial(ctx context.Context, request ImportRequest) (ImportResult, error)
+}
+
+// Key is what DescribeKey reports. Fields that KMS leaves out are empty.
+type Key struct {
+	ARN                  string
+	State                KeyState
+	Spec                 KeySpec
+	Usage                string
+	Origin               Origin
+	MultiRegion          bool
+	Expiry               Expiry // zero while the key holds no material
+	CurrentKeyMaterialID string // symmetric keys only; kept by KMS after the material was deleted
+}
+
+// Expiry is an ExpirationModel with its date.
+type Expiry struct {
+	Model   ExpirationModel
+	ValidTo time.Time // whole seconds, UTC; zero unless Model is KeyMaterialExpires
+}
+
+// Equal compares at whole seconds, the precision of ImportKeyMaterial's ValidTo.
+func (e Expiry) Equal(other Expiry) bool {
+	return e.Model == other.Model && e.ValidTo.Unix() == other.ValidTo.Unix()
+}
+
+// Wrapping says how material is encrypted on its way to KMS.
+type Wrapping struct {
+	Algorithm WrappingAlgorithm
+	KeySpec   WrappingKeySpec
+}
+
+// ImportRequest is the input of ImportKeyMaterial.
+type ImportRequest struct {
+	Material SealedMaterial
+	Expiry   Expiry
+	// ReimportOf is the KeyMaterialId that this import must turn out to be: set when a symmetric key gets material
+	// it has had before (ImportType EXISTING_KEY_MATERIAL), empty otherwise.
+	ReimportOf string
+}
+
+// ImportResult is the answer to a successful ImportKeyMaterial.
+type ImportResult struct {
+	KeyMaterialID string // empty where KMS reports none
+	RequestID     string // KMS's own, for the custody record and CloudTrail look-ups
+}
+
+// KeyState is the KeyState of a KMS key.
+type KeyState string
+
+// The key states of https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html.
+const (
+	KeyStateCreating               KeyState = "Creating"
+	KeyStateEnabled                KeyState = "Enabled"
+	KeyStateDisabled               KeyState = "Disabled"
+	KeyStatePendingDeletion        KeyState = "PendingDeletion"
+	KeyStatePendingImport          KeyState = "PendingImport"
+	KeyStatePendingReplicaDeletion KeyState = "PendingReplicaDeletion"
+	KeyStateUnavailable            KeyState = "Unavailable"
+	KeyStateUpdating               KeyState = "Updating"
+)
+
+// KeySpec is the kind of key.
+type KeySpec string
+
+// The key specs that this operator imports.
+const (
+	KeySpecSymmetricDefault KeySpec = "SYMMETRIC_DEFAULT"
+	KeySpecHMAC256          KeySpec = "HMAC_256"
+)
+
+// Origin says where a key's material comes from.
+type Origin string
+
+// OriginExternal marks the keys whose material is imported.
+const OriginExternal Origin = "EXTERNAL"
+
+// ExpirationModel says whether imported material expires.
+type ExpirationModel string
+
+// The two expiration models.
+const (
+	KeyMaterialExpires       ExpirationModel = "KEY_MATERIAL_EXPIRES"
+	KeyMaterialDoesNotExpire ExpirationModel = "KEY_MATERIAL_DOES_NOT_EXPIRE"
+)
+
+// WrappingAlgorithm is how material is encrypted under the wrapping public key.
+type WrappingAlgorithm string
+
+// RSA-OAEP with the named hash for both OAEP and MGF1, and an empty label (RFC 8017, section 7.1).
+const (
+	RSAESOAEPSHA1   WrappingAlgorithm = "RSAES_OAEP_SHA_1"
+	RSAESOAEPSHA256 WrappingAlgorithm = "RSAES_OAEP_SHA_256"
+)
+
+// WrappingKeySpec is the size of the wrapping key.
+type WrappingKeySpec string
+
+// The RSA wrapping keys.
+const (
+	WrappingKeyRSA2048 WrappingKeySpec = "RSA_2048"
+	WrappingKeyRSA3072 WrappingKeySpec = "RSA_3072"
+	WrappingKeyRSA4096 WrappingKeySpec = "RSA_4096"
+)
+
+// Bits is the modulus length in bits; 0 for a spec this package does not know.
+func (s WrappingKeySpec) Bits() int {
+	switch s {
+	case WrappingKeyRSA2048:
+		return 2048
+	case WrappingKeyRSA3072:
+		return 3072
+	case WrappingKeyRSA4096:
+		return 4096
+	default:
+		return 0
+	}
+}
