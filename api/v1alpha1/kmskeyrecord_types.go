@@ -1,0 +1,245 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// HistoryLimit is how many entries KMSKeyRecord.history keeps; older ones are dropped.
+const HistoryLimit = 20
+
+// KMSKeyRecord is the operator's own account of one KMS key: who owns it, what was imported into it, and what is being
+// imported right now. There is one per key ARN, in the operator's namespace, named by a hash of the ARN. Creating it is
+// the claim on the key. Only the operator writes it; it outlives its owner and is the evidence of custody.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:categories=kms
+// +kubebuilder:printcolumn:name="Owner-Namespace",type=string,JSONPath=`.owner.namespace`
+// +kubebuilder:printcolumn:name="Owner",type=string,JSONPath=`.owner.name`
+// +kubebuilder:printcolumn:name="Imported",type=string,JSONPath=`.imported.time`,description="When material was last imported, RFC 3339 UTC"
+// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.imported.validTo`,description="The expiry it was imported with, RFC 3339 UTC"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Key-ARN",type=string,JSONPath=`.keyARN`,priority=1
+type KMSKeyRecord struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// keyARN is the key this record is about.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="keyARN is immutable: each key has a record of its own"
+	// +required
+	KeyARN string `json:"keyARN,omitempty"`
+
+	// owner is the KMSKeyImport that the key belongs to; absent after that object was deleted.
+	// +optional
+	Owner *RecordOwner `json:"owner,omitempty"`
+
+	// imported is the last import whose success is known; absent before the first.
+	// +optional
+	Imported *ImportedMaterial `json:"imported,omitempty"`
+
+	// intent is an import that was about to be made. One that is still here after a crash or a lost answer says that
+	// the outcome is unknown.
+	// +optional
+	Intent *ImportIntent `json:"intent,omitempty"`
+
+	// history is what happened to the key, oldest first, the last 20 entries.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	// +optional
+	History []HistoryEntry `json:"history,omitempty"`
+}
+
+// RecordOwner identifies a KMSKeyImport.
+type RecordOwner struct {
+	// namespace of the KMSKeyImport.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the KMSKeyImport.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name,omitempty"`
+
+	// uid of the KMSKeyImport: an object made again under the same name is another owner.
+	// +required
+	UID types.UID `json:"uid,omitempty"`
+}
+
+// ImportOperation is what an import does to the key.
+// +kubebuilder:validation:Enum=Import;Reimport
+type ImportOperation string
+
+// The operations.
+const (
+	// OperationImport brings material into a key that this operator has not imported before.
+	OperationImport ImportOperation = "Import"
+	// OperationReimport brings the same material again: to heal the key or to move the expiry.
+	OperationReimport ImportOperation = "Reimport"
+)
+
+// MaterialImport is what both an intended and a finished import consist of.
+type MaterialImport struct {
+	// operation is Import or Reimport.
+	// +required
+	Operation ImportOperation `json:"operation,omitempty"`
+
+	// fingerprint of the material.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +required
+	Fingerprint string `json:"fingerprint,omitempty"`
+
+	// secret is where the material was read.
+	// +required
+	Secret SecretVersion `json:"secret,omitempty,omitzero"`
+
+	// expirationModel sent to KMS.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	ExpirationModel string `json:"expirationModel,omitempty"`
+
+	// validTo sent to KMS, in whole seconds; absent when the material does not expire.
+	// +optional
+	ValidTo *metav1.Time `json:"validTo,omitempty"`
+
+	// wrappingAlgorithm used.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	WrappingAlgorithm string `json:"wrappingAlgorithm,omitempty"`
+
+	// wrappingKeySpec used.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	WrappingKeySpec string `json:"wrappingKeySpec,omitempty"`
+}
+
+// SecretVersion is one version of a value in a Secret, and how it was read.
+type SecretVersion struct {
+	// name of the Secret, in the namespace of the owner.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name,omitempty"`
+
+	// uid of the Secret.
+	// +required
+	UID types.UID `json:"uid,omitempty"`
+
+	// resourceVersion of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	ResourceVersion string `json:"resourceVersion,omitempty"`
+
+	// key in the Secret's data.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Key string `json:"key,omitempty"`
+
+	// encoding it was decoded with.
+	// +required
+	Encoding MaterialEncoding `json:"encoding,omitempty"`
+}
+
+// ImportedMaterial is an import that KMS confirmed.
+type ImportedMaterial struct {
+	MaterialImport `json:",inline"`
+
+	// time at which ImportKeyMaterial succeeded.
+	// +required
+	Time metav1.Time `json:"time,omitempty,omitzero"`
+
+	// keyMaterialID is the KeyMaterialId that KMS answered; symmetric keys only.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	KeyMaterialID string `json:"keyMaterialID,omitempty"`
+
+	// requestID is KMS's ID of the request, to find it in CloudTrail.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	RequestID string `json:"requestID,omitempty"`
+}
+
+// ImportIntent is an import that is about to be made.
+type ImportIntent struct {
+	MaterialImport `json:",inline"`
+
+	// time at which the intent was written.
+	// +required
+	Time metav1.Time `json:"time,omitempty,omitzero"`
+
+	// keyState is the state the key was in before.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	KeyState string `json:"keyState,omitempty"`
+
+	// notAfter is when the call may no longer be made.
+	// +required
+	NotAfter metav1.Time `json:"notAfter,omitempty,omitzero"`
+}
+
+// HistoryEvent is what happened to a key.
+// +kubebuilder:validation:Enum=Claimed;Imported;ImportRefused;SecretVersionChecked;Released
+type HistoryEvent string
+
+// The events.
+const (
+	// HistoryClaimed: the object named in owner became the owner of the key.
+	HistoryClaimed HistoryEvent = "Claimed"
+	// HistoryImported: ImportKeyMaterial succeeded.
+	HistoryImported HistoryEvent = "Imported"
+	// HistoryImportRefused: KMS answered ImportKeyMaterial with an error that says nothing was imported.
+	HistoryImportRefused HistoryEvent = "ImportRefused"
+	// HistorySecretVersionChecked: a new version of the Secret was read and holds the same material.
+	HistorySecretVersionChecked HistoryEvent = "SecretVersionChecked"
+	// HistoryReleased: the owner was deleted; the key kept its material.
+	HistoryReleased HistoryEvent = "Released"
+)
+
+// HistoryEntry is one event in the life of a key.
+type HistoryEntry struct {
+	// time of the event.
+	// +required
+	Time metav1.Time `json:"time,omitempty,omitzero"`
+
+	// event is what happened.
+	// +required
+	Event HistoryEvent `json:"event,omitempty"`
+
+	// owner at that time, as namespace/name.
+	// +kubebuilder:validation:MaxLength=507
+	// +optional
+	Owner string `json:"owner,omitempty"`
+
+	// message gives the particulars in one line.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Message string `json:"message,omitempty"`
+
+	// requestID is KMS's ID of the request, to find it in CloudTrail.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	RequestID string `json:"requestID,omitempty"`
+}
+
+// KMSKeyRecordList is a list of KMSKeyRecord.
+//
+// +kubebuilder:object:root=true
+type KMSKeyRecordList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []KMSKeyRecord `json:"items"`
+}

@@ -1,0 +1,17 @@
+package v1alpha1
+
+const (
+	// LabelKeyMaterial on a Secret, with the value LabelKeyMaterialConsent, lets this operator read it. Without it,
+	// whoever may create a KMSKeyImport could put any Secret of the namespace to use in a KMS key.
+	LabelKeyMaterial = "kms.keyimport.dev/key-material"
+
+	// LabelKeyMaterialConsent is the only value of LabelKeyMaterial that counts as consent.
+	LabelKeyMaterialConsent = "true"
+
+	// LabelOwnerUID on a KMSKeyRecord repeats owner.uid, so that the API server can select by it.
+	LabelOwnerUID = "kms.keyimport.dev/owner-uid"
+
+	// AnnotationReconcileRequestedAt on a KMSKeyImport asks for a look at the key at once. Any new value counts; a
+	// time is customary. The value is echoed in status.lastHandledReconcileAt when it has been acted on.
+	AnnotationReconcileRequestedAt = "kms.keyimport.dev/reconcile-requested-at"
+)
