@@ -1,0 +1,91 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
+)
+
+// execute carries out one action. An error is about Kubernetes or this process; what KMS refuses becomes a fact.
+func (r *Reconciler) execute(ctx context.Context, p *pass, action plan.Action) error {
+	switch action := action.(type) {
+	case plan.Finish:
+		return nil
+	case plan.Look:
+		return r.look(ctx, p)
+	case plan.InspectMaterial:
+		return r.inspectMaterial(ctx, p)
+	case plan.ClaimRecord:
+		return r.claimRecord(ctx, p)
+	case plan.AcceptSecretVersion:
+		return r.acceptSecretVersion(ctx, p)
+	case plan.ImportMaterial:
+		return r.importMaterial(ctx, p, action)
+	default:
+		return fmt.Errorf("no way to execute %T", action)
+	}
+}
+
+// look calls DescribeKey: by keyID, and after an effect by the ARN that the effect was on.
+func (r *Reconciler) look(ctx context.Context, p *pass) error {
+	id := p.desired.KeyID
+	if p.observed.Attempt != nil {
+		id = p.keyARN
+	}
+	key, err := r.kms.DescribeKey(ctx, id)
+	if err != nil {
+		kmsError, err := classified(ctx, err)
+		p.observed.Look = &plan.LookResult{Err: kmsError}
+		return err
+	}
+	p.observed.Look = &plan.LookResult{Key: key}
+	p.keyARN = key.ARN
+	r.memories.looked(p.name, r.clock.Now())
+	if p.observed.Ownership == plan.Mine && p.observed.Record.Imported != nil && p.observed.Record.KeyARN == key.ARN {
+		r.memories.compared(p.name, *p.observed.Record.Imported, key, r.clock.Now())
+	}
+	return nil
+}
+
+// classified keeps a KMS error apart from the end of this process.
+func classified(ctx context.Context, err error) (*kms.Error, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	kmsError, ok := kms.AsError(err)
+	if !ok {
+		return nil, fmt.Errorf("KMS adapter returned an unclassified error: %T", err)
+	}
+	return kmsError, nil
+}
+
+// inspectMaterial reads the Secret's value and keeps its fingerprint.
+func (r *Reconciler) inspectMaterial(ctx context.Context, p *pass) error {
+	material, err := r.readMaterial(ctx, p, false)
+	material.Destroy()
+	return err
+}
+
+// claimRecord makes this object the owner of a record whose owner is gone.
+func (r *Reconciler) claimRecord(ctx context.Context, p *pass) error {
+	if err := r.ownsNothingElse(ctx, p); err != nil {
+		return err
+	}
+	return r.update(ctx, p, claimed(p.observed.Record, p.owner(), r.clock.Now()))
+}
+
+// acceptSecretVersion writes down that the Secret's present version holds the same material.
+func (r *Reconciler) acceptSecretVersion(ctx context.Context, p *pass) error {
+	return r.update(ctx, p, accepted(p.observed.Record, p.secretVersion(), r.clock.Now()))
+}
+
+func (r *Reconciler) update(ctx context.Context, p *pass, record *v1alpha1.KMSKeyRecord) error {
+	if err := r.client.Update(ctx, record); err != nil {
+		return fmt.Errorf("update KMSKeyRecord: %w", err)
+	}
+	p.own(record)
+	return nil
+}

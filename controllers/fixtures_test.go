@@ -1,0 +1,285 @@
+package controllers_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awskmssdk "github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+)
+
+const consentLabel = "kms.keyimport.dev/key-material"
+
+// namespace is fresh for every spec.
+var namespace string
+
+var _ = BeforeEach(func(ctx context.Context) {
+	created := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "spec-"}}
+	Expect(k8s.Create(ctx, created)).To(Succeed())
+	namespace = created.Name
+})
+
+// After every spec the objects it leaves obey the invariants of docs/design.md section 6, one more pass writes nothing,
+// and deleting them gives up their keys.
+var _ = AfterEach(func(ctx context.Context) {
+	objects := &v1alpha1.KMSKeyImportList{}
+	Expect(k8s.List(ctx, objects, client.InNamespace(namespace))).To(Succeed())
+	for i := range objects.Items {
+		expectInvariants(&objects.Items[i])
+		expectFixedPoint(ctx, &objects.Items[i])
+		Expect(k8s.Delete(ctx, &objects.Items[i])).To(Succeed())
+	}
+	Eventually(func(g Gomega) {
+		records := &v1alpha1.KMSKeyRecordList{}
+		g.Expect(k8s.List(ctx, records)).To(Succeed())
+		for _, record := range records.Items {
+			g.Expect(record.Owner == nil || record.Owner.Namespace != namespace).To(BeTrue(), "record %s is not released", record.KeyARN)
+		}
+	}).WithTimeout(patience).Should(Succeed())
+}, NodeTimeout(time.Minute))
+
+func expectInvariants(object *v1alpha1.KMSKeyImport) {
+	GinkgoHelper()
+	ready := meta.FindStatusCondition(object.Status.Conditions, "Ready")
+	Expect(ready).NotTo(BeNil(), "Ready is always present once the object was seen")
+	reconciling := meta.IsStatusConditionTrue(object.Status.Conditions, "Reconciling")
+	stalled := meta.IsStatusConditionTrue(object.Status.Conditions, "Stalled")
+	Expect(reconciling && stalled).To(BeFalse(), "never Reconciling and Stalled together")
+	Expect(stalled && ready.Status != metav1.ConditionFalse).To(BeFalse(), "Stalled implies Ready False")
+	for _, condition := range object.Status.Conditions {
+		Expect(condition.Type == "Ready" || condition.Status == metav1.ConditionTrue).To(BeTrue(), "%s is present only while True", condition.Type)
+		Expect(condition.Message).NotTo(ContainSubstring("\n"))
+	}
+
+	want := status.CurrentStatus
+	switch {
+	case stalled:
+		want = status.FailedStatus
+	case reconciling, ready.Status != metav1.ConditionTrue:
+		want = status.InProgressStatus
+	}
+	Expect(kstatusOf(object)).To(Equal(want))
+}
+
+func kstatusOf(object *v1alpha1.KMSKeyImport) status.Status {
+	GinkgoHelper()
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	Expect(err).NotTo(HaveOccurred())
+	computed, err := status.Compute(&unstructured.Unstructured{Object: content})
+	Expect(err).NotTo(HaveOccurred())
+	return computed.Status
+}
+
+// expectFixedPoint makes one more pass, past the work queue.
+func expectFixedPoint(ctx context.Context, object *v1alpha1.KMSKeyImport) {
+	GinkgoHelper()
+	records := func() string {
+		list := &v1alpha1.KMSKeyRecordList{}
+		Expect(k8s.List(ctx, list)).To(Succeed())
+		var versions []string
+		for _, record := range list.Items {
+			versions = append(versions, record.Name+"@"+record.ResourceVersion)
+		}
+		return strings.Join(versions, " ")
+	}
+	before := records()
+	_, _ = operator.reconciler.Reconcile(ctx, requestFor(object))
+	after := reload(ctx, object)
+	Expect(after.ResourceVersion).To(Equal(object.ResourceVersion), "a pass without a change in the world writes no status: %s", summary(after))
+	Expect(records()).To(Equal(before), "nor a record")
+}
+
+func reload(ctx context.Context, object *v1alpha1.KMSKeyImport) *v1alpha1.KMSKeyImport {
+	GinkgoHelper()
+	found := &v1alpha1.KMSKeyImport{}
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(object), found)).To(Succeed())
+	return found
+}
+
+// summary is the outcome in one line, for example "Ready=False KeyNotFound, Reconciling" or "Ready=True Imported".
+func summary(object *v1alpha1.KMSKeyImport) string {
+	ready := meta.FindStatusCondition(object.Status.Conditions, "Ready")
+	if ready == nil {
+		return "not seen"
+	}
+	text := fmt.Sprintf("Ready=%s %s", ready.Status, ready.Reason)
+	for _, condition := range object.Status.Conditions {
+		switch {
+		case condition.Type == "Ready":
+		case condition.Reason == ready.Reason:
+			text += ", " + condition.Type
+		default:
+			text += fmt.Sprintf(", %s %s", condition.Type, condition.Reason)
+		}
+	}
+	return text
+}
+
+// expectOutcome waits until an object reaches an outcome.
+func expectOutcome(ctx context.Context, object *v1alpha1.KMSKeyImport, want string) *v1alpha1.KMSKeyImport {
+	GinkgoHelper()
+	var found *v1alpha1.KMSKeyImport
+	Eventually(func(g Gomega) {
+		found = &v1alpha1.KMSKeyImport{}
+		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(object), found)).To(Succeed())
+		g.Expect(summary(found)).To(Equal(want), "%s", messages(found))
+	}).WithTimeout(patience).WithPolling(20 * time.Millisecond).Should(Succeed())
+	return found
+}
+
+func messages(object *v1alpha1.KMSKeyImport) string {
+	var all []string
+	for _, condition := range object.Status.Conditions {
+		all = append(all, condition.Type+": "+condition.Message)
+	}
+	return strings.Join(all, "\n")
+}
+
+// message is the sentence of a condition.
+func message(object *v1alpha1.KMSKeyImport, conditionType string) string {
+	if condition := meta.FindStatusCondition(object.Status.Conditions, conditionType); condition != nil {
+		return condition.Message
+	}
+	return ""
+}
+
+// newKey creates a key in the local KMS and returns its ARN.
+func newKey(ctx context.Context, spec kmstypes.KeySpec, origin kmstypes.OriginType) string {
+	GinkgoHelper()
+	usage := kmstypes.KeyUsageTypeEncryptDecrypt
+	if spec == kmstypes.KeySpecHmac256 {
+		usage = kmstypes.KeyUsageTypeGenerateVerifyMac
+	}
+	created, err := kmsAdmin.CreateKey(ctx, &awskmssdk.CreateKeyInput{Origin: origin, KeySpec: spec, KeyUsage: usage})
+	Expect(err).NotTo(HaveOccurred())
+	return aws.ToString(created.KeyMetadata.Arn)
+}
+
+func newSymmetricKey(ctx context.Context) string {
+	GinkgoHelper()
+	return newKey(ctx, kmstypes.KeySpecSymmetricDefault, kmstypes.OriginTypeExternal)
+}
+
+func randomMaterial() []byte {
+	GinkgoHelper()
+	material := make([]byte, 32)
+	_, err := rand.Read(material)
+	Expect(err).NotTo(HaveOccurred())
+	return material
+}
+
+// newSecret creates a consenting Secret that holds the material under the default key.
+func newSecret(ctx context.Context, name string, material []byte) *corev1.Secret {
+	GinkgoHelper()
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{consentLabel: "true"}},
+		Data:       map[string][]byte{"material": material},
+	}
+	Expect(k8s.Create(ctx, secret)).To(Succeed())
+	return secret
+}
+
+// newImport creates an object that imports Secret "material" into a key; changes are made to it before.
+func newImport(ctx context.Context, name, keyID string, changes ...func(*v1alpha1.KMSKeyImport)) *v1alpha1.KMSKeyImport {
+	GinkgoHelper()
+	object := &v1alpha1.KMSKeyImport{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: v1alpha1.KMSKeyImportSpec{
+			KeyID:    keyID,
+			Material: v1alpha1.KeyMaterialSource{SecretRef: v1alpha1.SecretKeyReference{Name: "material"}},
+		},
+	}
+	for _, change := range changes {
+		change(object)
+	}
+	Expect(k8s.Create(ctx, object)).To(Succeed())
+	return object
+}
+
+// validTo sets a fixed expiry, so far ahead of the specs' clock.
+func validTo(ahead time.Duration) func(*v1alpha1.KMSKeyImport) {
+	return func(object *v1alpha1.KMSKeyImport) {
+		at := metav1.NewTime(now.Now().Add(ahead).Truncate(time.Second))
+		object.Spec.Expiration = &v1alpha1.Expiration{ValidTo: &at}
+	}
+}
+
+// edit changes an object as kubectl edit does.
+func edit[T client.Object](ctx context.Context, object T, change func(T)) {
+	GinkgoHelper()
+	Eventually(func() error {
+		if err := k8s.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			return err
+		}
+		change(object)
+		return k8s.Update(ctx, object)
+	}).WithTimeout(patience).Should(Succeed())
+}
+
+// requestReconcile annotates as kubectl annotate does and waits for the echo.
+func requestReconcile(ctx context.Context, object *v1alpha1.KMSKeyImport) {
+	GinkgoHelper()
+	requests++
+	value := fmt.Sprintf("request-%d", requests)
+	edit(ctx, object, func(o *v1alpha1.KMSKeyImport) {
+		metav1.SetMetaDataAnnotation(&o.ObjectMeta, "kms.keyimport.dev/reconcile-requested-at", value)
+	})
+	Eventually(func() string { return reload(ctx, object).Status.LastHandledReconcileAt }).WithTimeout(patience).Should(Equal(value))
+}
+
+var requests int
+
+// recordOf is the record of a key; nil when there is none.
+func recordOf(ctx context.Context, keyARN string) *v1alpha1.KMSKeyRecord {
+	GinkgoHelper()
+	list := &v1alpha1.KMSKeyRecordList{}
+	Expect(k8s.List(ctx, list, client.InNamespace(operatorNamespace))).To(Succeed())
+	for i := range list.Items {
+		if list.Items[i].KeyARN == keyARN {
+			return &list.Items[i]
+		}
+	}
+	return nil
+}
+
+func describe(ctx context.Context, keyARN string) *kmstypes.KeyMetadata {
+	GinkgoHelper()
+	answer, err := kmsAdmin.DescribeKey(ctx, &awskmssdk.DescribeKeyInput{KeyId: &keyARN})
+	Expect(err).NotTo(HaveOccurred())
+	return answer.KeyMetadata
+}
+
+func encrypt(ctx context.Context, keyARN, plaintext string) []byte {
+	GinkgoHelper()
+	answer, err := kmsAdmin.Encrypt(ctx, &awskmssdk.EncryptInput{KeyId: &keyARN, Plaintext: []byte(plaintext)})
+	Expect(err).NotTo(HaveOccurred())
+	return answer.CiphertextBlob
+}
+
+func decrypt(ctx context.Context, ciphertext []byte) string {
+	GinkgoHelper()
+	answer, err := kmsAdmin.Decrypt(ctx, &awskmssdk.DecryptInput{CiphertextBlob: ciphertext})
+	Expect(err).NotTo(HaveOccurred())
+	return string(answer.Plaintext)
+}
+
+func deleteMaterial(ctx context.Context, keyARN string) {
+	GinkgoHelper()
+	_, err := kmsAdmin.DeleteImportedKeyMaterial(ctx, &awskmssdk.DeleteImportedKeyMaterialInput{KeyId: &keyARN})
+	Expect(err).NotTo(HaveOccurred())
+}

@@ -1,0 +1,150 @@
+package controllers
+
+import (
+	"context"
+	"crypto/rsa"
+	"fmt"
+	"time"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/keymaterial"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
+)
+
+const (
+	// intentValidity is how long after its intent was written an import may still be sent. A process that was paused
+	// for longer has most likely been replaced.
+	intentValidity = 30 * time.Second
+
+	// resultTimeout is for writing down what an import came to, also when this process is being stopped.
+	resultTimeout = 10 * time.Second
+)
+
+// importMaterial reads, checks, wraps and imports the material, which never leaves this method and what it calls. The
+// intent is in the record before KMS is asked to change the key.
+func (r *Reconciler) importMaterial(ctx context.Context, p *pass, action plan.ImportMaterial) error {
+	if err := r.confirmRecord(ctx, p); err != nil {
+		return err
+	}
+	material, err := r.readMaterial(ctx, p, action.RejectWeak)
+	defer material.Destroy()
+	if err != nil || !mayImport(p.observed, action.Expect) {
+		return err
+	}
+	if p.observed.TurnIn = r.turns.take(p.object.UID, r.clock.Now()); p.observed.TurnIn > 0 {
+		return nil
+	}
+	p.attempt()
+	sealed, err := r.seal(ctx, p, action.Wrapping, material)
+	if err != nil || p.observed.Attempt.Err != nil {
+		return err
+	}
+	intent, err := r.writeIntent(ctx, p, action)
+	if err != nil {
+		return err
+	}
+	return r.sendImport(ctx, p, intent, kms.ImportRequest{
+		Material:   sealed,
+		Expiry:     action.Expiry,
+		ReimportOf: action.ReimportOf,
+	})
+}
+
+// attempt counts the tries of this pass.
+func (p *pass) attempt() {
+	tries := 1
+	if p.observed.Attempt != nil {
+		tries += p.observed.Attempt.Tries
+	}
+	p.observed.Attempt = &plan.ImportAttempt{Tries: tries}
+}
+
+// mayImport reports whether what was read is what is to be imported; if not, the plan says what that means.
+func mayImport(observed plan.Observed, expect string) bool {
+	material := observed.Material
+	return observed.Secret.Presence == plan.SecretPresent && material != nil && material.Problem == "" &&
+		(expect == "" || material.Fingerprint == expect)
+}
+
+// seal asks for import parameters and wraps the material for them.
+func (r *Reconciler) seal(ctx context.Context, p *pass, wrapping kms.Wrapping, material keymaterial.Material) (kms.SealedMaterial, error) {
+	parameters, err := r.kms.GetParametersForImport(ctx, p.keyARN, wrapping)
+	if err != nil {
+		kmsError, err := classified(ctx, err)
+		if err == nil {
+			p.failed(kmsError)
+		}
+		return kms.SealedMaterial{}, err
+	}
+	return parameters.Seal(func(wrapping kms.Wrapping, publicKey *rsa.PublicKey) ([]byte, error) {
+		return material.Wrap(string(wrapping.Algorithm), publicKey)
+	})
+}
+
+// writeIntent claims the key, where it is not claimed yet, and says what is about to be done to it.
+func (r *Reconciler) writeIntent(ctx context.Context, p *pass, action plan.ImportMaterial) (v1alpha1.ImportIntent, error) {
+	now := r.clock.Now()
+	intent := v1alpha1.ImportIntent{
+		MaterialImport: v1alpha1.MaterialImport{
+			Operation:         action.Operation,
+			Fingerprint:       p.observed.Material.Fingerprint,
+			Secret:            p.secretVersion(),
+			ExpirationModel:   string(action.Expiry.Model),
+			ValidTo:           optionalTime(action.Expiry.ValidTo),
+			WrappingAlgorithm: string(action.Wrapping.Algorithm),
+			WrappingKeySpec:   string(action.Wrapping.KeySpec),
+		},
+		Time:     seconds(now),
+		NotAfter: seconds(now.Add(intentValidity)),
+		KeyState: string(p.observed.Look.Key.State),
+	}
+	if p.observed.Record != nil {
+		return intent, r.update(ctx, p, intended(p.observed.Record, intent))
+	}
+	record := intended(claimed(r.records.blank(p.keyARN), p.owner(), now), intent)
+	if err := r.client.Create(ctx, record); err != nil {
+		return intent, fmt.Errorf("create KMSKeyRecord: %w", err)
+	}
+	p.own(record)
+	return intent, nil
+}
+
+// sendImport makes the one call that changes the key and writes down what it came to.
+func (r *Reconciler) sendImport(ctx context.Context, p *pass, intent v1alpha1.ImportIntent, request kms.ImportRequest) error {
+	left := intent.NotAfter.Sub(r.clock.Now())
+	if left <= 0 {
+		return fmt.Errorf("writing the intent took too long, nothing was sent: %w", errStale)
+	}
+	call, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	answer, err := r.kms.ImportKeyMaterial(call, request)
+
+	write, cancel := context.WithTimeout(context.WithoutCancel(ctx), resultTimeout)
+	defer cancel()
+	if err != nil {
+		return r.importFailed(ctx, write, p, err)
+	}
+	record := succeeded(p.observed.Record, intent, answer, r.clock.Now())
+	if err := r.update(write, p, record); err != nil {
+		return err
+	}
+	r.memories.imported(p.name, record.Imported.Time.Time)
+	p.imports = append(p.imports, intent.Operation)
+	p.observed.Look = nil
+	return nil
+}
+
+// importFailed leaves the intent in the record where KMS may have done what it was asked to, and takes it out where KMS
+// says that it has not.
+func (r *Reconciler) importFailed(ctx, write context.Context, p *pass, cause error) error {
+	kmsError, err := classified(ctx, cause)
+	if err != nil {
+		return err
+	}
+	p.failed(kmsError)
+	if kmsError.OutcomeUnknown() {
+		return nil
+	}
+	return r.update(write, p, refused(p.observed.Record, kmsError, r.clock.Now()))
+}

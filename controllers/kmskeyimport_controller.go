@@ -1,0 +1,165 @@
+// Package controllers carries out what internal/plan decides: it observes, executes and persists.
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/status"
+)
+
+// +kubebuilder:rbac:groups=kms.keyimport.dev,resources=kmskeyimports,verbs=get;list;watch
+// +kubebuilder:rbac:groups=kms.keyimport.dev,resources=kmskeyimports/status,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=kms.keyimport.dev,resources=kmskeyrecords,verbs=get;list;watch;create;update,namespace=kms-key-import-system
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=create,namespace=kms-key-import-system
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update,namespace=kms-key-import-system
+
+const (
+	// maxSteps bounds a pass: look, import, one more import with fresh parameters, and the looks and record writes
+	// between them.
+	maxSteps = 10
+
+	// conflictDelay lets the cache catch up with the write that was faster.
+	conflictDelay = time.Second
+)
+
+// Options configure a Reconciler. All fields are required.
+type Options struct {
+	Client    client.Client // reads from the cache
+	Live      client.Reader // reads from the API server
+	KMS       kms.Service
+	Recorder  events.EventRecorder
+	Clock     clock.PassiveClock
+	Namespace string        // the operator's own: records and the fingerprint key live there
+	Resync    time.Duration // how often a settled key is looked at
+	// ParametersRate is how many GetParametersForImport calls are made per second.
+	ParametersRate float64
+}
+
+// Reconciler keeps the keys that KMSKeyImports name imported.
+type Reconciler struct {
+	client       client.Client
+	live         client.Reader
+	kms          kms.Service
+	recorder     events.EventRecorder
+	clock        clock.PassiveClock
+	resync       time.Duration
+	records      records
+	secrets      secrets
+	fingerprints *fingerprints
+	memories     *memories
+	turns        *turns
+}
+
+// NewReconciler returns a Reconciler that has seen nothing yet.
+func NewReconciler(options Options) *Reconciler {
+	return &Reconciler{
+		client:       options.Client,
+		live:         options.Live,
+		kms:          options.KMS,
+		recorder:     options.Recorder,
+		clock:        options.Clock,
+		resync:       options.Resync,
+		records:      records{cached: options.Client, live: options.Live, namespace: options.Namespace},
+		secrets:      secrets{cached: options.Client, live: options.Live},
+		fingerprints: &fingerprints{client: options.Client, live: options.Live, namespace: options.Namespace},
+		memories:     newMemories(),
+		turns:        newTurns(options.ParametersRate),
+	}
+}
+
+// Reconcile makes one pass over one object, or gives up the key of one that is gone.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	result, err := r.reconcile(ctx, request.NamespacedName)
+	if isConflict(err) {
+		logf.FromContext(ctx).V(1).Info("Somebody else was faster; looking again", "cause", err.Error())
+		return ctrl.Result{RequeueAfter: conflictDelay}, nil
+	}
+	return result, err
+}
+
+// reconcile is: observe, decide, execute until there is nothing left to do, then persist.
+func (r *Reconciler) reconcile(ctx context.Context, name types.NamespacedName) (ctrl.Result, error) {
+	object := &v1alpha1.KMSKeyImport{}
+	err := r.client.Get(ctx, name, object)
+	if apierrors.IsNotFound(err) {
+		r.memories.forget(name)
+		return ctrl.Result{}, r.releaseRecords(ctx, name)
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("get KMSKeyImport: %w", err)
+	}
+	p := r.begin(object)
+	step, err := r.run(ctx, p)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.persist(ctx, p, step); err != nil {
+		return ctrl.Result{}, err
+	}
+	return result(step)
+}
+
+// run asks the plan for steps until one ends the pass.
+func (r *Reconciler) run(ctx context.Context, p *pass) (plan.Step, error) {
+	for range maxSteps {
+		if err := r.observe(ctx, p); err != nil {
+			return plan.Step{}, err
+		}
+		step := plan.Next(p.desired, p.observed)
+		if _, last := step.Action.(plan.Finish); last {
+			return step, nil
+		}
+		if err := r.execute(ctx, p, step.Action); err != nil {
+			return plan.Step{}, err
+		}
+	}
+	return plan.Step{}, fmt.Errorf("pass did not settle within %d steps", maxSteps)
+}
+
+// persist writes the status if it changed, and then tells of what happened.
+func (r *Reconciler) persist(ctx context.Context, p *pass, step plan.Step) error {
+	before := p.object.Status
+	after := status.Apply(p.desired, p.observed, step)
+	if !equality.Semantic.DeepEqual(before, after) {
+		updated := p.object.DeepCopy()
+		updated.Status = after
+		if err := r.client.Status().Update(ctx, updated); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+	}
+	r.tell(ctx, p, before, step)
+	return nil
+}
+
+// result turns the last step of a pass into what the work queue understands.
+func result(step plan.Step) (ctrl.Result, error) {
+	priority := int(step.Priority)
+	if step.Outcome == plan.OutcomeRetry {
+		return ctrl.Result{Priority: &priority}, fmt.Errorf("%s: %s", step.Reason, step.Message)
+	}
+	return ctrl.Result{RequeueAfter: step.After, Priority: &priority}, nil
+}
+
+// errStale says that what was observed is not what is there; nothing was done on it.
+var errStale = errors.New("observed state is out of date")
+
+func isConflict(err error) bool {
+	return errors.Is(err, errStale) || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)
+}

@@ -1,0 +1,108 @@
+package controllers
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
+)
+
+// pass is one Reconcile: what is wanted, what is known so far, and what has been done.
+type pass struct {
+	object   *v1alpha1.KMSKeyImport
+	name     types.NamespacedName
+	desired  plan.Desired
+	observed plan.Observed
+	keyARN   string                     // where keyID led to in this pass, and the only name under which it may change a key
+	imports  []v1alpha1.ImportOperation // that succeeded
+}
+
+func (r *Reconciler) begin(object *v1alpha1.KMSKeyImport) *pass {
+	return &pass{
+		object:   object,
+		name:     client.ObjectKeyFromObject(object),
+		desired:  plan.DesiredBy(object),
+		observed: plan.Observed{Resync: r.resync, Status: object.Status},
+	}
+}
+
+// observe gathers the facts that are not known yet and decides nothing.
+func (r *Reconciler) observe(ctx context.Context, p *pass) error {
+	p.observed.Now = r.clock.Now()
+	p.observed.Memory = r.memories.of(p.name, p.object.UID, p.observed.Now)
+	if p.observed.Record == nil {
+		if err := r.observeRecord(ctx, p); err != nil {
+			return err
+		}
+	}
+	if p.observed.Secret.Presence != "" {
+		return nil
+	}
+	secret, err := r.secrets.metadata(ctx, p.secretName())
+	p.observed.Secret = secret
+	return err
+}
+
+// observeRecord finds the record that this object owns; failing that, once the key is known, the record of the key.
+func (r *Reconciler) observeRecord(ctx context.Context, p *pass) error {
+	owned, err := r.records.ownedBy(ctx, p.object.UID)
+	if err != nil {
+		return err
+	}
+	if owned != nil {
+		p.observed.Record, p.observed.Ownership = owned, plan.Mine
+		return nil
+	}
+	p.observed.Ownership = plan.Unclaimed
+	if p.observed.Look == nil || p.observed.Look.Err != nil {
+		return nil
+	}
+	record, err := r.records.get(ctx, p.observed.Look.Key.ARN)
+	if err != nil || record == nil {
+		return err
+	}
+	ownership, err := r.ownership(ctx, record, p.object.UID)
+	p.observed.Record, p.observed.Ownership = record, ownership
+	return err
+}
+
+// ownership asks the API server whether the owner still exists: a cache may not know yet.
+func (r *Reconciler) ownership(ctx context.Context, record *v1alpha1.KMSKeyRecord, uid types.UID) (plan.Ownership, error) {
+	if record.Owner == nil {
+		return plan.Ownerless, nil
+	}
+	if record.Owner.UID == uid {
+		return plan.Mine, nil
+	}
+	gone, err := r.ownerGone(ctx, *record.Owner)
+	if err != nil || !gone {
+		return plan.Foreign, err
+	}
+	return plan.Ownerless, nil
+}
+
+// own takes note of a record write.
+func (p *pass) own(record *v1alpha1.KMSKeyRecord) {
+	p.observed.Record, p.observed.Ownership = record, plan.Mine
+}
+
+func (p *pass) secretName() types.NamespacedName {
+	return types.NamespacedName{Namespace: p.object.Namespace, Name: p.desired.Material.SecretRef.Name}
+}
+
+func (p *pass) owner() v1alpha1.RecordOwner {
+	return v1alpha1.RecordOwner{Namespace: p.object.Namespace, Name: p.object.Name, UID: p.object.UID}
+}
+
+// failed takes note of an import that did not succeed. Where the state of the key may be the cause, or may have
+// changed, the next step looks again.
+func (p *pass) failed(err *kms.Error) {
+	p.observed.Attempt.Err = err
+	if err.Class == kms.ClassInvalidState {
+		p.observed.Look = nil
+	}
+}

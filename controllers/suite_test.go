@@ -1,0 +1,175 @@
+package controllers_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awskmssdk "github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/go-logr/logr"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/controllers"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms/awskms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/metrics"
+)
+
+const (
+	operatorNamespace = "kms-key-import-system"
+	region            = "eu-west-1"
+
+	// patience is for everything that has to happen without a timer of the operator's.
+	patience = 20 * time.Second
+)
+
+// What every spec shares: one API server, one local KMS, one operator that specs may stop and start again.
+var (
+	cluster  *rest.Config
+	scheme   *runtime.Scheme
+	k8s      client.Client // admin's, not cached
+	server   *localkms.Server
+	kmsURL   string
+	kmsAdmin *awskmssdk.Client
+	kmsWire  *wire     // between the operator and the local KMS
+	apiWire  *apiCalls // between the operator and the API server
+	now      skewedClock
+	logs     *lockedBuffer
+	operator *runningOperator
+)
+
+func TestControllers(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "controllers")
+}
+
+var _ = BeforeSuite(func(ctx context.Context) {
+	logs = &lockedBuffer{}
+	// As verbose as --log-level=debug, for everybody who logs.
+	logger := logr.FromSlogHandler(slog.NewTextHandler(io.MultiWriter(logs, GinkgoWriter), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger)
+
+	scheme = runtime.NewScheme()
+	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
+
+	environment := &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+	}
+	var err error
+	cluster, err = environment.Start()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(environment.Stop)
+	k8s, err = client.New(cluster, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})).To(Succeed())
+
+	startLocalKMS()
+	apiWire = &apiCalls{}
+	operator = startOperator(time.Hour)
+	DeferCleanup(func() { operator.stop() })
+}, NodeTimeout(2*time.Minute))
+
+func startLocalKMS() {
+	var err error
+	server, err = localkms.New(localkms.Options{Region: region, Now: now.Now})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(server.Close)
+	listener := httptest.NewServer(server)
+	DeferCleanup(listener.Close)
+	kmsURL = listener.URL
+	kmsWire = newWire(listener.Client().Transport)
+	kmsAdmin = awskmssdk.New(awskmssdk.Options{
+		Region:       region,
+		BaseEndpoint: aws.String(kmsURL),
+		Credentials:  localCredentials(),
+	})
+}
+
+func localCredentials() aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider(localkms.DefaultAccessKeyID, localkms.DefaultSecretAccessKey, "")
+}
+
+// runningOperator is a manager as main.go makes it, in this process.
+type runningOperator struct {
+	manager    ctrl.Manager
+	reconciler *controllers.Reconciler
+	metrics    *metrics.Collectors
+	cancel     context.CancelFunc
+	done       chan error
+}
+
+// startOperator starts a new process's worth of state: caches, memories and limiter are empty.
+func startOperator(resync time.Duration) *runningOperator {
+	GinkgoHelper()
+	skipNameValidation := true
+	ownConfig := rest.CopyConfig(cluster)
+	ownConfig.Wrap(apiWire.around)
+	manager, err := ctrl.NewManager(ownConfig, ctrl.Options{
+		Scheme:     scheme,
+		Cache:      controllers.CacheOptions(operatorNamespace, nil),
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: &skipNameValidation},
+	})
+	Expect(err).NotTo(HaveOccurred())
+	ctx, cancel := context.WithCancel(context.Background())
+	service, err := awskms.New(ctx, awskms.Config{Region: region, Endpoint: kmsURL, Credentials: localCredentials(), Transport: kmsWire})
+	Expect(err).NotTo(HaveOccurred())
+	collectors := metrics.New()
+	reconciler := controllers.NewReconciler(controllers.Options{
+		Client:         manager.GetClient(),
+		Live:           manager.GetAPIReader(),
+		KMS:            collectors.Instrument(service),
+		Recorder:       manager.GetEventRecorder("kms-key-import-operator"),
+		Clock:          &now,
+		Namespace:      operatorNamespace,
+		Resync:         resync,
+		ParametersRate: 1000,
+	})
+	Expect(reconciler.SetupWithManager(ctx, manager, 4)).To(Succeed())
+	started := &runningOperator{
+		manager: manager, reconciler: reconciler, metrics: collectors, cancel: cancel, done: make(chan error, 1),
+	}
+	go func() { started.done <- manager.Start(ctx) }()
+	Expect(manager.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
+	return started
+}
+
+func (o *runningOperator) stop() {
+	o.cancel()
+	Eventually(o.done).WithTimeout(patience).Should(Receive(BeNil()))
+}
+
+func requestFor(object client.Object) ctrl.Request {
+	return ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)}
+}
+
+// skewedClock is the real clock, moved forward by what specs ask for. It drives the operator and the local KMS; the
+// work queue keeps real time.
+type skewedClock struct{ skew atomic.Int64 }
+
+func (c *skewedClock) Now() time.Time                  { return time.Now().Add(time.Duration(c.skew.Load())) }
+func (c *skewedClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+func (c *skewedClock) advance(by time.Duration)        { c.skew.Add(int64(by)) }

@@ -1,0 +1,47 @@
+package controllers
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
+)
+
+// The actions of events, in the sense of events.k8s.io.
+const (
+	eventActionImport  = "Import"
+	eventActionObserve = "Observe"
+)
+
+// tell writes events and log lines about what has happened: completed imports, and outcomes that are new.
+func (r *Reconciler) tell(ctx context.Context, p *pass, before v1alpha1.KMSKeyImportStatus, step plan.Step) {
+	log := logf.FromContext(ctx)
+	for _, operation := range p.imports {
+		log.Info("Imported key material", "operation", operation, "keyARN", p.keyARN)
+		r.recorder.Eventf(p.object, nil, corev1.EventTypeNormal, v1alpha1.ReasonImported, eventActionImport,
+			"%s: key material of Secret %s was imported into %s", operation, p.desired.Material.SecretRef.Name, p.keyARN)
+	}
+	if step.Reason == "" || step.Outcome == plan.OutcomeProgressing || reasonBefore(before) == step.Reason {
+		return
+	}
+	log.Info("Outcome changed", "outcome", step.Outcome, "reason", step.Reason, "message", step.Message)
+	eventType := corev1.EventTypeWarning
+	if step.Outcome == plan.OutcomeSuspended {
+		eventType = corev1.EventTypeNormal
+	}
+	r.recorder.Eventf(p.object, nil, eventType, step.Reason, eventActionObserve, "%s", step.Message)
+}
+
+// reasonBefore is the reason of the last outcome; empty when it was settled.
+func reasonBefore(before v1alpha1.KMSKeyImportStatus) string {
+	for _, conditionType := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionReconciling, v1alpha1.ConditionSuspended} {
+		if condition := meta.FindStatusCondition(before.Conditions, conditionType); condition != nil {
+			return condition.Reason
+		}
+	}
+	return ""
+}

@@ -1,0 +1,73 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+)
+
+// KMS is eventually consistent: a look may show the time before our own import. So our own answer is believed until a
+// look confirms it, and what contradicts a confirmed import is acted on only when two looks have seen it.
+const (
+	propagationLimit   = 5 * time.Minute
+	contradictionDelay = 5 * time.Second
+)
+
+// belief is what to make of a look after an import.
+type belief string
+
+const (
+	agreed             belief = "agreed"
+	propagating        belief = "propagating"        // not confirmed yet: wait
+	firstContradiction belief = "firstContradiction" // confirmed before, seen once: look again
+	fact               belief = "fact"               // to be acted on
+	unconverged        belief = "unconverged"        // never confirmed: importing once more would not help
+)
+
+// Agrees reports whether a look shows the key as it was imported.
+func Agrees(imported v1alpha1.ImportedMaterial, key kms.Key) bool {
+	return key.State != kms.KeyStatePendingImport && key.Expiry.Equal(RecordedExpiry(imported.MaterialImport))
+}
+
+// believe weighs the look of this pass against the last import on record, which must exist.
+func believe(d Desired, o Observed) belief {
+	at := o.imported().Time.Time
+	age := o.Now.Sub(at)
+	madeInThisPass := o.Attempt != nil && o.Attempt.Err == nil
+	confirmed := o.Memory.Confirmed.Equal(at)
+	switch {
+	case Agrees(*o.imported(), o.Look.Key):
+		return agreed
+	case requested(d, o) && !madeInThisPass:
+		return fact
+	case !confirmed && age < propagationLimit:
+		return propagating
+	case !confirmed && o.Memory.ImportedHere.Equal(at):
+		return unconverged
+	case o.Now.Sub(o.Memory.ContradictedSince) < contradictionDelay:
+		return firstContradiction
+	default:
+		return fact
+	}
+}
+
+// propagationPoll looks after 5 s, again at 20 s, then every minute.
+func propagationPoll(o Observed) time.Duration {
+	switch age := o.Now.Sub(o.imported().Time.Time); {
+	case age < 5*time.Second:
+		return 5 * time.Second
+	case age < 20*time.Second:
+		return 15 * time.Second
+	default:
+		return time.Minute
+	}
+}
+
+// FirstImport reports whether this key is still on its way to its first import: none succeeded yet, or the first has not
+// been confirmed by a look.
+func FirstImport(o Observed) bool {
+	imported := o.imported()
+	return imported == nil ||
+		imported.Operation == v1alpha1.OperationImport && !o.Memory.Confirmed.Equal(imported.Time.Time)
+}

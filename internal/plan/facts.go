@@ -1,0 +1,197 @@
+package plan
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+)
+
+// Desired is what a KMSKeyImport asks for.
+type Desired struct {
+	UID        types.UID
+	Generation int64
+	Deleting   bool
+	Suspended  bool
+	KeyID      string
+	Material   v1alpha1.KeyMaterialSource
+	Wrapping   kms.Wrapping // fields left out of the spec are empty
+	Expiry     kms.Expiry
+	// RequestedAt is the value of the reconcile-requested-at annotation.
+	RequestedAt string
+}
+
+// DesiredBy reads what an object asks for.
+func DesiredBy(object *v1alpha1.KMSKeyImport) Desired {
+	desired := Desired{
+		UID:         object.UID,
+		Generation:  object.Generation,
+		Deleting:    !object.DeletionTimestamp.IsZero(),
+		Suspended:   object.Spec.Suspend != nil && *object.Spec.Suspend,
+		KeyID:       object.Spec.KeyID,
+		Material:    object.Spec.Material,
+		Expiry:      kms.Expiry{Model: kms.KeyMaterialDoesNotExpire},
+		RequestedAt: object.Annotations[v1alpha1.AnnotationReconcileRequestedAt],
+	}
+	if wrapping := object.Spec.Wrapping; wrapping != nil {
+		desired.Wrapping = kms.Wrapping{
+			Algorithm: kms.WrappingAlgorithm(wrapping.Algorithm),
+			KeySpec:   kms.WrappingKeySpec(wrapping.KeySpec),
+		}
+	}
+	if expiration := object.Spec.Expiration; expiration != nil && expiration.ValidTo != nil {
+		desired.Expiry = kms.Expiry{
+			Model:   kms.KeyMaterialExpires,
+			ValidTo: expiration.ValidTo.UTC().Truncate(time.Second),
+		}
+	}
+	return desired
+}
+
+// Observed is what is known at this moment of a pass.
+type Observed struct {
+	Now    time.Time
+	Resync time.Duration
+
+	// Status is the last one written. It is anyone's to forge: it may only make the plan wait, never act.
+	Status v1alpha1.KMSKeyImportStatus
+
+	// Record is the one this object owns or, when it owns none, the one of the key that keyID leads to.
+	Record    *v1alpha1.KMSKeyRecord
+	Ownership Ownership
+
+	Secret   Secret
+	Look     *LookResult    // nil until DescribeKey was called in this pass, and again after an effect
+	Material *Material      // nil until the Secret's value was read in this pass
+	Attempt  *ImportAttempt // nil until an import was attempted in this pass
+	TurnIn   time.Duration  // how long until the GetParametersForImport limiter lets this object through
+	Memory   Memory
+}
+
+// Ownership is whose the record is.
+type Ownership string
+
+// The ownerships.
+const (
+	Unclaimed Ownership = "Unclaimed" // there is no record
+	Mine      Ownership = "Mine"
+	Foreign   Ownership = "Foreign"   // another object's, and that object exists
+	Ownerless Ownership = "Ownerless" // released, or the owner is gone
+)
+
+// Secret is what is known about the Secret without its content, or about the version whose content was read.
+type Secret struct {
+	Presence        Presence
+	UID             types.UID
+	ResourceVersion string
+}
+
+// Presence is whether the Secret can be read.
+type Presence string
+
+// The presences.
+const (
+	SecretAbsent        Presence = "Absent"
+	SecretNotConsenting Presence = "NotConsenting"
+	SecretKeyMissing    Presence = "KeyMissing" // known only once the Secret was read
+	SecretPresent       Presence = "Present"
+)
+
+// LookResult is the answer of DescribeKey: a key or an error.
+type LookResult struct {
+	Key kms.Key
+	Err *kms.Error
+}
+
+// Material is what reading the Secret's value showed.
+type Material struct {
+	// Problem is a sentence that says why the value is not material for the key; empty when it is.
+	Problem string
+	// Fingerprint of the value; empty when there is a Problem.
+	Fingerprint string
+	// Comparable is false when the fingerprint on record was made under a fingerprint key that is lost.
+	Comparable bool
+}
+
+// ImportAttempt is what the imports of this pass came to.
+type ImportAttempt struct {
+	Tries int
+	Err   *kms.Error // of the last one; nil: it succeeded
+}
+
+// Memory is what this process remembers of the object. It is lost at a restart, which must only cost time.
+type Memory struct {
+	// FirstSeen is when this process first saw the object.
+	FirstSeen time.Time
+	// LastLook is when DescribeKey last succeeded.
+	LastLook time.Time
+	// ImportedHere is the time of the last import that this process made.
+	ImportedHere time.Time
+	// Confirmed is the time of the last import that a look has confirmed.
+	Confirmed time.Time
+	// ContradictedSince is when a look first contradicted a confirmed import; zero while looks agree.
+	ContradictedSince time.Time
+}
+
+// requested reports whether reconcile-requested-at asks for something new. Before the first status it does not: a
+// manifest restored with its annotations must not fire.
+func requested(d Desired, o Observed) bool {
+	return d.RequestedAt != "" && d.RequestedAt != o.Status.LastHandledReconcileAt && ObservedGeneration(o.Status) >= 0
+}
+
+// ObservedGeneration is status.observedGeneration, -1 when absent.
+func ObservedGeneration(status v1alpha1.KMSKeyImportStatus) int64 {
+	if status.ObservedGeneration == nil {
+		return -1
+	}
+	return *status.ObservedGeneration
+}
+
+// imported is what the record of this object's key says was imported; nil when nothing is known to have been.
+func (o Observed) imported() *v1alpha1.ImportedMaterial {
+	if o.Record == nil {
+		return nil
+	}
+	return o.Record.Imported
+}
+
+// RecordedFingerprint is the fingerprint that material for this record's key must have: of what was imported or, while
+// the outcome of the first import is unknown, of what was about to be. Empty when there is neither.
+func RecordedFingerprint(record *v1alpha1.KMSKeyRecord) string {
+	switch {
+	case record == nil:
+		return ""
+	case record.Imported != nil:
+		return record.Imported.Fingerprint
+	case record.Intent != nil:
+		return record.Intent.Fingerprint
+	default:
+		return ""
+	}
+}
+
+// RecordedExpiry is the expiry that an import was made with.
+func RecordedExpiry(imported v1alpha1.MaterialImport) kms.Expiry {
+	expiry := kms.Expiry{Model: kms.ExpirationModel(imported.ExpirationModel)}
+	if imported.ValidTo != nil {
+		expiry.ValidTo = imported.ValidTo.UTC()
+	}
+	return expiry
+}
+
+func (o Observed) expired(expiry kms.Expiry) bool {
+	return expiry.Model == kms.KeyMaterialExpires && !expiry.ValidTo.After(o.Now)
+}
+
+// sameSecretVersion reports whether the Secret stands as it was when its value was last compared with the key's.
+func sameSecretVersion(d Desired, o Observed, version v1alpha1.SecretVersion) bool {
+	return version == v1alpha1.SecretVersion{
+		Name:            d.Material.SecretRef.Name,
+		Key:             d.Material.SecretRef.Key,
+		Encoding:        d.Material.Encoding,
+		UID:             o.Secret.UID,
+		ResourceVersion: o.Secret.ResourceVersion,
+	}
+}

@@ -1,0 +1,187 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+)
+
+// missingSource says why the Secret cannot be read; empty reason when it can.
+func missingSource(d Desired, o Observed) (reason, message string) {
+	secret := d.Material.SecretRef
+	switch o.Secret.Presence {
+	case SecretPresent:
+		return "", ""
+	case SecretNotConsenting:
+		return v1alpha1.ReasonSecretNotConsenting, fmt.Sprintf(
+			"Secret %q does not carry the label %s=%s, without which it is not read: label it if it is meant to be imported",
+			secret.Name, v1alpha1.LabelKeyMaterial, v1alpha1.LabelKeyMaterialConsent)
+	case SecretKeyMissing:
+		return v1alpha1.ReasonSecretKeyMissing, fmt.Sprintf(
+			"Secret %q has no key %q: add it, or correct spec.material.secretRef.key", secret.Name, secret.Key)
+	case SecretAbsent:
+		return absent(secret.Name)
+	default:
+		return absent(secret.Name)
+	}
+}
+
+func absent(name string) (reason, message string) {
+	return v1alpha1.ReasonSecretNotFound, fmt.Sprintf("Secret %q does not exist in this namespace: create it", name)
+}
+
+// secretUnavailable waits for the Secret before the first import. Afterwards the key works without it, and only an
+// import that is due asks for it.
+func secretUnavailable(d Desired, o Observed) *Step {
+	if o.Ownership == Mine && o.imported() != nil {
+		return nil
+	}
+	if reason, message := missingSource(d, o); reason != "" {
+		return wait(reason, message)
+	}
+	return nil
+}
+
+// materialInvalid applies before the first import only; afterwards other bytes are a change, whatever they are.
+func materialInvalid(_ Desired, o Observed) *Step {
+	if o.Material == nil || o.Material.Problem == "" || RecordedFingerprint(o.Record) != "" {
+		return nil
+	}
+	return stall(v1alpha1.ReasonInvalidKeyMaterial, o.Material.Problem)
+}
+
+// materialDiffers compares the Secret's bytes, once they were read, with those on record. Nothing is ever imported over
+// other bytes.
+func materialDiffers(d Desired, o Observed) *Step {
+	recorded := RecordedFingerprint(o.Record)
+	switch {
+	case o.Material == nil, recorded == "", o.Material.Fingerprint == recorded:
+		return nil
+	case !o.Material.Comparable && o.Material.Problem == "":
+		return stall(v1alpha1.ReasonMaterialUnverifiable,
+			"the key's record was made under a fingerprint key that is lost, so the Secret cannot be compared with what was imported: "+
+				"restore the operator's fingerprint Secret, or use a new key and KMSKeyImport")
+	case o.Ownership == Ownerless:
+		return stall(v1alpha1.ReasonMaterialUnverifiable, fmt.Sprintf(
+			"an earlier KMSKeyImport brought other material into this key than Secret %q holds: put that material into the Secret, or use a new key",
+			d.Material.SecretRef.Name))
+	default:
+		return stall(v1alpha1.ReasonMaterialChanged, fmt.Sprintf(
+			"Secret %q no longer holds the bytes that were imported, and nothing is imported over them: put the old bytes back, "+
+				"or create a new key and KMSKeyImport for the new ones", d.Material.SecretRef.Name))
+	}
+}
+
+// takeOver makes this object the owner of a key whose owner is gone, if its material is the same.
+func takeOver(_ Desired, o Observed) *Step {
+	if o.Ownership != Ownerless {
+		return nil
+	}
+	if RecordedFingerprint(o.Record) != "" && o.Material == nil {
+		return do(InspectMaterial{})
+	}
+	return do(ClaimRecord{})
+}
+
+// secretVersionChanged compares the bytes of a new version of the Secret with the record, once for each version.
+func secretVersionChanged(d Desired, o Observed) *Step {
+	if o.Ownership != Mine || o.imported() == nil || o.Secret.Presence != SecretPresent ||
+		sameSecretVersion(d, o, o.imported().Secret) {
+		return nil
+	}
+	if o.Material == nil {
+		return do(InspectMaterial{})
+	}
+	return do(AcceptSecretVersion{})
+}
+
+// materialUnverifiable leaves alone a key that holds material nobody can vouch for.
+func materialUnverifiable(_ Desired, o Observed) *Step {
+	if o.Look.Key.State == kms.KeyStatePendingImport || RecordedFingerprint(o.Record) != "" {
+		return nil
+	}
+	return stall(v1alpha1.ReasonMaterialUnverifiable,
+		"the key already holds material that this operator has not imported, and whether it is the Secret's cannot be told: "+
+			"use a key without material, or delete the key's material in KMS if you are certain that the Secret holds the same bytes")
+}
+
+// materialSuperseded recognises a key that was rotated elsewhere.
+func materialSuperseded(_ Desired, o Observed) *Step {
+	imported := o.imported()
+	if imported == nil || imported.KeyMaterialID == "" || o.Look.Key.CurrentKeyMaterialID == "" ||
+		imported.KeyMaterialID == o.Look.Key.CurrentKeyMaterialID {
+		return nil
+	}
+	return stall(v1alpha1.ReasonMaterialSuperseded,
+		"the key was rotated elsewhere: its current material is not the one this operator imported; manage it where it was rotated, or use a new key")
+}
+
+// outcomeUnknown does an import again whose answer was lost: the same bytes again are harmless, and success is proof.
+func outcomeUnknown(d Desired, o Observed) *Step {
+	if o.Ownership != Mine || o.Record.Intent == nil {
+		return nil
+	}
+	return importDue(d, o)
+}
+
+// materialMissing imports into an empty key: for the first time, or to heal it.
+func materialMissing(d Desired, o Observed) *Step {
+	if o.Look.Key.State != kms.KeyStatePendingImport {
+		return nil
+	}
+	imported := o.imported()
+	if imported == nil || o.expired(RecordedExpiry(imported.MaterialImport)) {
+		return importDue(d, o)
+	}
+	switch believe(d, o) {
+	case propagating:
+		return progress("the import succeeded; waiting for KMS to show it", propagationPoll(o))
+	case firstContradiction:
+		return progress("KMS reports that the key's material is gone; looking again before acting on it", contradictionDelay)
+	case unconverged:
+		return stall(v1alpha1.ReasonOtherMaterialMissing,
+			"KMS took the material and still reports the key as pending import: another material of the same key is missing; import that one by hand")
+	case agreed, fact:
+		return importDue(d, o)
+	default:
+		return importDue(d, o)
+	}
+}
+
+// importDue is the import that is to be made now, or what stands in its way.
+func importDue(d Desired, o Observed) *Step {
+	if step := invalidExpiry(d, o); step != nil {
+		return step
+	}
+	if reason, message := missingSource(d, o); reason != "" {
+		return wait(reason, message)
+	}
+	if o.TurnIn > 0 {
+		return progress("waiting for its turn: GetParametersForImport is rationed for the whole account", o.TurnIn)
+	}
+	action := ImportMaterial{
+		Operation:  v1alpha1.OperationImport,
+		Expiry:     d.Expiry,
+		Wrapping:   chooseWrapping(d.Wrapping),
+		Expect:     RecordedFingerprint(o.Record),
+		RejectWeak: d.Material.WeakMaterialPolicy != v1alpha1.WeakMaterialAllow,
+	}
+	if imported := o.imported(); imported != nil {
+		action.Operation = v1alpha1.OperationReimport
+		action.RejectWeak = false
+		action.ReimportOf = imported.KeyMaterialID
+	}
+	return do(action)
+}
+
+// chooseWrapping fills in what the spec leaves out: the strongest that every key this version imports takes.
+func chooseWrapping(wrapping kms.Wrapping) kms.Wrapping {
+	if wrapping.Algorithm == "" {
+		wrapping.Algorithm = kms.RSAESOAEPSHA256
+	}
+	if wrapping.KeySpec == "" {
+		wrapping.KeySpec = kms.WrappingKeyRSA4096
+	}
+	return wrapping
+}

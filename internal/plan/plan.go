@@ -1,0 +1,128 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+)
+
+// lateExpiryPoll is how often to look at a key that should have lost its material by now.
+const lateExpiryPoll = time.Minute
+
+// check returns a Step when it applies and nil when the next check is to be asked.
+type check func(Desired, Observed) *Step
+
+// checks in the order in which they are asked: nothing that comes later can overrule what comes earlier.
+var checks = []check{
+	deleting,
+	suspended,
+	firstSight,
+	lookNeeded,
+	lookFailed,
+	keyTargetChanged,
+	keyNotImportable,
+	keyState,
+	keyConflict,
+	attemptFailed,
+	secretUnavailable,
+	materialInvalid,
+	materialDiffers,
+	takeOver,
+	secretVersionChanged,
+	materialUnverifiable,
+	materialSuperseded,
+	outcomeUnknown,
+	materialMissing,
+	expiryDiffers,
+	settled,
+}
+
+// Next decides the next step. It is a pure function of its arguments.
+func Next(desired Desired, observed Observed) Step {
+	for _, applies := range checks {
+		step := applies(desired, observed)
+		if step == nil {
+			continue
+		}
+		if _, last := step.Action.(Finish); last {
+			schedule(desired, observed, step)
+		}
+		return *step
+	}
+	// settled always applies.
+	panic("plan: no check applied")
+}
+
+// deleting leaves an object alone that only some other finalizer keeps: its key keeps its material.
+func deleting(d Desired, _ Observed) *Step {
+	if !d.Deleting {
+		return nil
+	}
+	return finish(OutcomeUntouched, "", "")
+}
+
+func suspended(d Desired, _ Observed) *Step {
+	if !d.Suspended {
+		return nil
+	}
+	step := finish(OutcomeSuspended, v1alpha1.ReasonSuspended, "spec.suspend is true: the key is left as it is; remove spec.suspend to resume")
+	step.Warnings = []Warning{{v1alpha1.ConditionSuspended, v1alpha1.ReasonSuspended, step.Message}}
+	return step
+}
+
+// firstSight spreads the first looks after a restart: an object that its record says is settled can wait its turn
+// within the resync interval.
+func firstSight(d Desired, o Observed) *Step {
+	due := o.Memory.FirstSeen.Add(spread(d.UID, o.Resync))
+	if !o.Memory.LastLook.IsZero() || !o.Now.Before(due) || requested(d, o) || !settledByRecord(d, o) {
+		return nil
+	}
+	step := finish(OutcomeUntouched, "", "")
+	step.After = earliest(o, due.Sub(o.Now))
+	return step
+}
+
+func lookNeeded(_ Desired, o Observed) *Step {
+	if o.Look != nil {
+		return nil
+	}
+	return do(Look{})
+}
+
+func lookFailed(d Desired, o Observed) *Step {
+	if o.Look.Err == nil {
+		return nil
+	}
+	if o.Look.Err.Class == kms.ClassNotFound {
+		return wait(v1alpha1.ReasonKeyNotFound, fmt.Sprintf(
+			"KMS has no key %q in this region and account: create it with Origin EXTERNAL, or create a new KMSKeyImport with the right keyID", d.KeyID))
+	}
+	return failed(o.Look.Err)
+}
+
+func keyTargetChanged(d Desired, o Observed) *Step {
+	if o.Ownership != Mine || o.Record.KeyARN == o.Look.Key.ARN {
+		return nil
+	}
+	return stall(v1alpha1.ReasonKeyTargetChanged, fmt.Sprintf(
+		"keyID %q now leads to another key than %s, which this object owns: point it back, or create a new KMSKeyImport for the other key", d.KeyID, o.Record.KeyARN))
+}
+
+func keyConflict(_ Desired, o Observed) *Step {
+	if o.Ownership != Foreign {
+		return nil
+	}
+	return stall(v1alpha1.ReasonKeyConflict,
+		"another KMSKeyImport owns this key: a key has one owner; delete the other object or this one")
+}
+
+func settled(d Desired, o Observed) *Step {
+	if UsabilityOf(o) != Usable {
+		return progress("the expiry that KMS reports has passed; waiting for KMS to delete the material", lateExpiryPoll)
+	}
+	step := finish(OutcomeSettled, "", "")
+	step.Warnings = warnings(d, o)
+	return step
+}
