@@ -28,6 +28,7 @@ import (
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=kms.keyimport.dev,resources=kmskeyrecords,verbs=get;list;watch;create;update,namespace=kms-key-import-system
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=create,namespace=kms-key-import-system
+// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch,namespace=kms-key-import-system
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update,namespace=kms-key-import-system
 
 const (

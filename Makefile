@@ -1,0 +1,148 @@
+# Builds, checks and runs everything here; `make` alone lists the targets. Needs Go, make and git: every tool is
+# pinned in a go.mod and built from modules.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# The tools live in modules of their own; a workspace above this checkout would mix their requirements.
+export GOWORK := off
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+DOCKER ?= docker
+IMG ?= kms-key-import-operator:$(VERSION)
+NAMESPACE := kms-key-import-system
+CRDS := kmskeyimports.kms.keyimport.dev kmskeyrecords.kms.keyimport.dev
+
+# Where kube-apiserver, etcd and kubectl are.
+ASSETS := $(or $(KUBEBUILDER_ASSETS),$(CURDIR)/bin/k8s)
+# For clusters of your own: the kubectl you have, else the one built here.
+KUBECTL ?= $(shell command -v kubectl || echo "$(ASSETS)/kubectl")
+APPLY = "$(KUBECTL)" apply --server-side -f -
+
+PACKAGES ?= ./...
+TESTFLAGS ?= -timeout 20m
+FUZZTIME ?= 30s
+
+##@ Help
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ See it work
+
+.PHONY: demo
+demo: controlplane build ## Two operators, a real kube-apiserver and a local KMS import two keys (KEEP=1: leave them running)
+	@KUBEBUILDER_ASSETS="$(ASSETS)" KEEP="$(KEEP)" hack/demo/demo.sh
+
+.PHONY: demo-stop
+demo-stop: ## End what demo KEEP=1 left running
+	@hack/demo/demo.sh stop
+
+##@ Build
+
+.PHONY: build
+build: ## Build bin/manager and bin/localkms
+	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/manager .
+	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/localkms ./hack/localkms
+
+.PHONY: docker-build
+docker-build: ## Build the image IMG with DOCKER
+	$(DOCKER) build --build-arg VERSION="$(VERSION)" --build-arg COMMIT="$(COMMIT)" -t "$(IMG)" .
+
+.PHONY: controlplane
+controlplane: ## Build kube-apiserver, etcd and kubectl into bin/k8s: 6 minutes once (KUBEBUILDER_ASSETS: use those instead)
+	@hack/controlplane/build.sh
+
+.PHONY: clean
+clean: ## Remove bin/, the built control plane included
+	@if [ -e bin/demo/env ]; then hack/demo/demo.sh stop; fi
+	rm -rf bin
+
+##@ Change
+
+.PHONY: generate
+generate: ## Generate deep copies from the API types
+	go tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: generate ## Generate the CRDs and the operator's roles, and what generate makes
+	go tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	go tool controller-gen rbac:roleName=kms-key-import-operator paths=./controllers/... output:rbac:dir=config/rbac
+
+##@ Check
+
+# The race detector needs a C compiler. Go switches cgo off where there is none.
+.PHONY: test
+test: controlplane ## Run the tests of PACKAGES on the control plane, with the race detector
+	@race=-race; \
+	if [ "$$(go env CGO_ENABLED)" != 1 ]; then race=; echo "test: no C compiler here, so no race detector"; fi; \
+	KUBEBUILDER_ASSETS="$$(cd "$(ASSETS)" && pwd)" go test $$race $(TESTFLAGS) $(PACKAGES)
+	@echo "test: ok"
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME
+	@hack/fuzz.sh "$(FUZZTIME)"
+
+.PHONY: lint
+lint: ## Run golangci-lint and kube-api-linter
+	@hack/golangci-lint/build.sh
+	@bin/tools/golangci-lint config verify
+	bin/tools/golangci-lint run
+	@echo "lint: ok"
+
+.PHONY: verify
+verify: manifests ## Regenerate everything, then fail where the tree differs from the commit
+	@hack/verify/verify.sh
+
+##@ On a cluster of your own (the current kubeconfig)
+
+.PHONY: kubectl
+kubectl:
+	@command -v "$(KUBECTL)" >/dev/null || hack/controlplane/build.sh kubectl
+
+.PHONY: install
+install: kubectl ## Install the CRDs
+	"$(KUBECTL)" kustomize config/crd | $(APPLY)
+
+# Deleting a CRD deletes its objects, and records are the custody evidence.
+.PHONY: uninstall
+uninstall: kubectl ## Remove the CRDs; refuses while objects exist (FORCE=1: delete those too)
+	@crds="$$("$(KUBECTL)" get crd $(CRDS) --ignore-not-found --output name)"; \
+	left="$$(for crd in $$crds; do "$(KUBECTL)" get "$${crd##*/}" --all-namespaces --output name; done)"; \
+	if [ -n "$$left" ] && [ -z "$(FORCE)" ]; then \
+		printf 'uninstall: these would be deleted; delete them yourself or say FORCE=1:\n%s\n' "$$left" >&2; \
+		exit 1; \
+	fi
+	"$(KUBECTL)" delete --ignore-not-found -k config/crd
+
+.PHONY: run
+run: build ## Run the manager here, without leader election (ARGS: more flags)
+	bin/manager --leader-elect=false --operator-namespace=$(NAMESPACE) $(ARGS)
+
+# The image goes into an overlay under bin/, so that no tracked file changes.
+.PHONY: deploy
+deploy: kubectl ## Install the CRDs and the operator with image IMG
+	@mkdir -p bin/deploy
+	@printf '%s\n' \
+		'resources: [../../config/default]' \
+		'patches:' \
+		'- target: {kind: Deployment, name: kms-key-import-operator}' \
+		'  patch: |-' \
+		'    - {op: replace, path: /spec/template/spec/containers/0/image, value: "$(IMG)"}' \
+		>bin/deploy/kustomization.yaml
+	"$(KUBECTL)" kustomize bin/deploy | $(APPLY)
+
+# Keys keep their material, and what vouches for it stays: the objects, the records and the fingerprint key.
+.PHONY: undeploy
+undeploy: kubectl ## Remove the operator and its roles; CRDs, objects and the namespace with its records stay
+	"$(KUBECTL)" delete --ignore-not-found -k config/manager
+	"$(KUBECTL)" delete --ignore-not-found -k config/rbac
