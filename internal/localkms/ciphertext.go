@@ -1,0 +1,60 @@
+package localkms
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ciphertextPrefix tells ciphertexts of this server from anything else; the digit is the version of the format.
+const ciphertextPrefix = "localkms1\n"
+
+// A ciphertext tells which key and which of its materials made it, so that Decrypt needs no more. AWS does not
+// publish its format; this one is the prefix, key ID and material ID with a newline behind each, then the nonce
+// and the output of AES-256-GCM under the key material itself. All of what is in front of the nonce is
+// authenticated, so that another key with the same material cannot open it.
+type ciphertext struct {
+	header     []byte
+	keyID      string
+	materialID string
+	sealed     []byte
+}
+
+func parseCiphertext(blob []byte) (ciphertext, bool) {
+	rest, ours := bytes.CutPrefix(blob, []byte(ciphertextPrefix))
+	keyID, rest, hasKey := bytes.Cut(rest, []byte("\n"))
+	materialID, sealed, hasMaterial := bytes.Cut(rest, []byte("\n"))
+	return ciphertext{
+		header: blob[:len(blob)-len(sealed)], keyID: string(keyID), materialID: string(materialID), sealed: sealed,
+	}, ours && hasKey && hasMaterial
+}
+
+// seal encrypts under the key's material. It is called on a usable symmetric key.
+func (k *key) seal(plaintext []byte, context map[string]string) []byte {
+	header := []byte(strings.Join([]string{ciphertextPrefix + k.id, k.materialID, ""}, "\n"))
+	sealed := newAEAD(k.material.secret).Seal(nil, nil, plaintext, additionalData(header, context))
+	return append(header, sealed...)
+}
+
+// open decrypts what seal made with the same material and encryption context.
+func (k *key) open(c ciphertext, context map[string]string) ([]byte, bool) {
+	if c.materialID != k.materialID {
+		return nil, false
+	}
+	plaintext, err := newAEAD(k.material.secret).Open(nil, nil, c.sealed, additionalData(c.header, context))
+	return plaintext, err == nil
+}
+
+// additionalData is the header and the encryption context, whose order does not matter. Lengths keep its parts apart.
+func additionalData(header []byte, context map[string]string) []byte {
+	data := slices.Clone(header)
+	for _, name := range slices.Sorted(maps.Keys(context)) {
+		for _, part := range []string{name, context[name]} {
+			data = append(strconv.AppendInt(data, int64(len(part)), 10), ':')
+			data = append(data, part...)
+		}
+	}
+	return data
+}
