@@ -3,6 +3,7 @@ package kms
 import (
 	"crypto/rsa"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -16,6 +17,9 @@ type ImportParameters struct {
 	token     []byte
 	validTo   time.Time
 }
+
+// Format prints no byte of the token, whatever the verb.
+func (ImportParameters) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "[import parameters]") }
 
 // NewImportParameters is for adapters, which check the answer first.
 func NewImportParameters(keyARN string, wrapping Wrapping, publicKey *rsa.PublicKey, token []byte, validTo time.Time) ImportParameters {
@@ -40,6 +44,9 @@ type SealedMaterial struct {
 	ciphertext []byte
 	token      []byte
 }
+
+// Format prints no byte of ciphertext or token, whatever the verb.
+func (SealedMaterial) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "[sealed key material]") }
 
 // KeyARN is the key the parameters were for.
 func (s SealedMaterial) KeyARN() string { return s.keyARN }

@@ -12,7 +12,8 @@ import (
 // Service is one KMS account and Region. Every error it returns is, or wraps, an *Error.
 // Implementations are safe for concurrent use.
 type Service interface {
-	// DescribeKey reports a key by key ID, key ARN, alias name or alias ARN.
+	// DescribeKey reports a key by key ID, key ARN, alias name or alias ARN. Asked by key ARN, it reports that key or
+	// fails.
 	DescribeKey(ctx context.Context, keyID string) (Key, error)
 
 	// GetParametersForImport returns a wrapping public key and an import token for the key with this ARN.
