@@ -64,10 +64,11 @@ func propagationPoll(o Observed) time.Duration {
 	}
 }
 
-// FirstImport reports whether this key is still on its way to its first import: none succeeded yet, or the first has not
-// been confirmed by a look.
+// FirstImport reports whether this key is still on its way to its first import: none succeeded yet, or the first may
+// still be propagating and has not been confirmed by a look.
 func FirstImport(o Observed) bool {
 	imported := o.imported()
 	return imported == nil ||
-		imported.Operation == v1alpha1.OperationImport && !o.Memory.Confirmed.Equal(imported.Time.Time)
+		imported.Operation == v1alpha1.OperationImport && !o.Memory.Confirmed.Equal(imported.Time.Time) &&
+			o.Now.Sub(imported.Time.Time) < propagationLimit
 }

@@ -106,9 +106,30 @@ func UsabilityOf(o Observed) Usability {
 		o.imported() == nil,
 		o.expired(expiry):
 		return Unusable
+	case o.Look == nil || o.Look.Err != nil:
+		return lastUsability(o.Status)
 	default:
 		return Usable
 	}
+}
+
+// lastUsability is what the last status said. Without a look nothing gets better: the object may have been stalled over
+// its material while its key was enabled.
+func lastUsability(status v1alpha1.KMSKeyImportStatus) Usability {
+	for _, condition := range status.Conditions {
+		if condition.Type != v1alpha1.ConditionReady {
+			continue
+		}
+		switch condition.Status {
+		case "True":
+			return Usable
+		case "False":
+			return Unusable
+		case "Unknown":
+			return UsabilityUnknown
+		}
+	}
+	return UsabilityUnknown
 }
 
 // lastKnownKey is the key of this pass's look or, when that failed or was not made, of the last status.

@@ -160,16 +160,16 @@ func importDue(d Desired, o Observed) *Step {
 	if o.TurnIn > 0 {
 		return progress("waiting for its turn: GetParametersForImport is rationed for the whole account", o.TurnIn)
 	}
+	expect := RecordedFingerprint(o.Record)
 	action := ImportMaterial{
 		Operation:  v1alpha1.OperationImport,
 		Expiry:     d.Expiry,
 		Wrapping:   chooseWrapping(d.Wrapping),
-		Expect:     RecordedFingerprint(o.Record),
-		RejectWeak: d.Material.WeakMaterialPolicy != v1alpha1.WeakMaterialAllow,
+		Expect:     expect,
+		RejectWeak: expect == "" && d.Material.WeakMaterialPolicy != v1alpha1.WeakMaterialAllow,
 	}
 	if imported := o.imported(); imported != nil {
 		action.Operation = v1alpha1.OperationReimport
-		action.RejectWeak = false
 		action.ReimportOf = imported.KeyMaterialID
 	}
 	return do(action)

@@ -97,7 +97,8 @@ func settledByRecord(d Desired, o Observed) bool {
 		return false
 	}
 	recorded := RecordedExpiry(imported.MaterialImport)
-	return d.Expiry.Equal(recorded) && !o.expired(recorded) && readyAndQuiet(o.Status) && sameSecretVersion(d, o, imported.Secret)
+	return d.Expiry.Equal(recorded) && !o.expired(recorded) && UsabilityOf(o) == Usable && readyAndQuiet(o.Status) &&
+		sameSecretVersion(d, o, imported.Secret)
 }
 
 // readyAndQuiet reports whether the last status was that of a settled object.
