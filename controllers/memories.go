@@ -49,8 +49,13 @@ func (m *memories) looked(name types.NamespacedName, now time.Time) {
 	m.change(name, func(memory *plan.Memory) { memory.LastLook = now })
 }
 
+// imported starts anew: what confirmed or contradicted an earlier import, even one of the same second, says nothing
+// about this one.
 func (m *memories) imported(name types.NamespacedName, at time.Time) {
-	m.change(name, func(memory *plan.Memory) { memory.ImportedHere = at })
+	m.change(name, func(memory *plan.Memory) {
+		memory.ImportedHere = at
+		memory.Confirmed, memory.ContradictedSince = time.Time{}, time.Time{}
+	})
 }
 
 // compared remembers whether a look confirmed or contradicted the last import.

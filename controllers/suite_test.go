@@ -45,17 +45,19 @@ const (
 
 // What every spec shares: one API server, one local KMS, one operator that specs may stop and start again.
 var (
-	cluster  *rest.Config
-	scheme   *runtime.Scheme
-	k8s      client.Client // admin's, not cached
-	server   *localkms.Server
-	kmsURL   string
-	kmsAdmin *awskmssdk.Client
-	kmsWire  *wire     // between the operator and the local KMS
-	apiWire  *apiCalls // between the operator and the API server
-	now      skewedClock
-	logs     *lockedBuffer
-	operator *runningOperator
+	environment *envtest.Environment
+	admin       *envtest.AuthenticatedUser
+	cluster     *rest.Config
+	scheme      *runtime.Scheme
+	k8s         client.Client // admin's, not cached
+	server      *localkms.Server
+	kmsURL      string
+	kmsAdmin    *awskmssdk.Client
+	kmsWire     *wire     // between the operator and the local KMS
+	apiWire     *apiCalls // between the operator and the API server
+	now         skewedClock
+	logs        *lockedBuffer
+	operator    *runningOperator
 )
 
 func TestControllers(t *testing.T) {
@@ -74,7 +76,7 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
 	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
 
-	environment := &envtest.Environment{
+	environment = &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 	}
@@ -82,6 +84,8 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	cluster, err = environment.Start()
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(environment.Stop)
+	admin, err = environment.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
+	Expect(err).NotTo(HaveOccurred())
 	k8s, err = client.New(cluster, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})).To(Succeed())

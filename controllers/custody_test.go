@@ -1,0 +1,167 @@
+package controllers_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+)
+
+// What follows looks wherever people and programs can read what the operator wrote.
+
+var _ = Describe("Key material", func() {
+	It("is nowhere to be found but in its Secret", func(ctx context.Context) {
+		raw, text, wrong := randomMaterial(), base64.StdEncoding.EncodeToString(randomMaterial()), hex.EncodeToString(randomMaterial())
+		kubectlApply(ctx, "data", fmt.Sprintf(`"data": {"material": %q}`, base64.StdEncoding.EncodeToString(raw)))
+		kubectlApply(ctx, "string-data", fmt.Sprintf(`"stringData": {"material": %q}`, text))
+		kubectlApply(ctx, "invalid", fmt.Sprintf(`"stringData": {"material": %q}`, wrong))
+
+		expectOutcome(ctx, newImport(ctx, "data", newSymmetricKey(ctx), fromSecret("data", "Raw")), "Ready=True Imported")
+		expectOutcome(ctx, newImport(ctx, "string-data", newSymmetricKey(ctx), fromSecret("string-data", "Base64")), "Ready=True Imported")
+		expectOutcome(ctx, newImport(ctx, "invalid", newSymmetricKey(ctx), fromSecret("invalid", "Raw")), "Ready=False InvalidKeyMaterial, Stalled")
+
+		decoded, err := base64.StdEncoding.DecodeString(text)
+		Expect(err).NotTo(HaveOccurred())
+		written := everythingWritten(ctx)
+		for _, material := range [][]byte{raw, decoded, []byte(text), []byte(wrong)} {
+			Expect(placesOf(material, written)).To(BeEmpty())
+		}
+
+		By("and the search finds what is there to be found")
+		for _, form := range formsOf(raw) {
+			for place := range written {
+				planted := map[string][]byte{place: append(append([]byte("before "), form...), " after"...)}
+				Expect(placesOf(raw, planted)).To(ConsistOf(place))
+			}
+		}
+	})
+
+	It("does not come along in the metadata that the cache keeps", func(ctx context.Context) {
+		material := randomMaterial()
+		kubectlApply(ctx, "material", fmt.Sprintf(`"data": {"material": %q}`, base64.StdEncoding.EncodeToString(material)))
+		stored := &corev1.Secret{}
+		Expect(k8s.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "material"}, stored)).To(Succeed())
+		Expect(stored.Annotations["kubectl.kubernetes.io/last-applied-configuration"]).
+			To(ContainSubstring(base64.StdEncoding.EncodeToString(material)), "this is why it must be stripped")
+
+		expectOutcome(ctx, newImport(ctx, "payments", newSymmetricKey(ctx)), "Ready=True Imported")
+		cached := &metav1.PartialObjectMetadata{}
+		cached.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+		Expect(operator.manager.GetClient().Get(ctx, client.ObjectKeyFromObject(stored), cached)).To(Succeed())
+		Expect(cached.Annotations).To(BeEmpty())
+		Expect(cached.ManagedFields).To(BeEmpty())
+		Expect(cached.Labels).To(Equal(map[string]string{consentLabel: "true"}))
+	})
+})
+
+func fromSecret(name string, encoding v1alpha1.MaterialEncoding) func(*v1alpha1.KMSKeyImport) {
+	return func(object *v1alpha1.KMSKeyImport) {
+		object.Spec.Material.SecretRef.Name = name
+		object.Spec.Material.Encoding = encoding
+	}
+}
+
+// kubectlApply makes a consenting Secret as people do, which leaves a copy of its data in an annotation. The manifest
+// goes through standard input: arguments can be read by others.
+func kubectlApply(ctx context.Context, name, data string) {
+	GinkgoHelper()
+	kubeconfig, err := admin.KubeConfig()
+	Expect(err).NotTo(HaveOccurred())
+	folder := GinkgoT().TempDir()
+	path := filepath.Join(folder, "kubeconfig")
+	Expect(os.WriteFile(path, kubeconfig, 0o600)).To(Succeed())
+	kubectl := exec.CommandContext(ctx, environment.ControlPlane.KubectlPath, "apply", "--kubeconfig", path, "--namespace", namespace, "-f", "-")
+	kubectl.Env = []string{"KUBECACHEDIR=" + folder}
+	kubectl.Stdin = strings.NewReader(fmt.Sprintf(
+		`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": %q, "labels": {%q: "true"}}, %s}`, name, consentLabel, data))
+	output, err := kubectl.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "%s", output)
+}
+
+// everythingWritten is all that the operator wrote, and all that it keeps of Secrets.
+func everythingWritten(ctx context.Context) map[string][]byte {
+	GinkgoHelper()
+	written := map[string][]byte{"logs": []byte(logs.String()), "metrics": metricsText()}
+	for place, list := range map[string]client.ObjectList{
+		"objects": &v1alpha1.KMSKeyImportList{}, "records": &v1alpha1.KMSKeyRecordList{}, "events": &eventsv1.EventList{},
+	} {
+		Expect(k8s.List(ctx, list)).To(Succeed())
+		written[place] = asJSON(list)
+	}
+	cached := &metav1.PartialObjectMetadataList{}
+	cached.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	Expect(operator.manager.GetClient().List(ctx, cached)).To(Succeed())
+	Expect(cached.Items).NotTo(BeEmpty())
+	written["informer cache"] = asJSON(cached)
+	return written
+}
+
+func asJSON(object any) []byte {
+	GinkgoHelper()
+	encoded, err := json.Marshal(object)
+	Expect(err).NotTo(HaveOccurred())
+	return encoded
+}
+
+// metricsText is what /metrics serves.
+func metricsText() []byte {
+	GinkgoHelper()
+	own := prometheus.NewRegistry()
+	Expect(operator.metrics.Register(own)).To(Succeed())
+	var text bytes.Buffer
+	for _, gatherer := range []prometheus.Gatherer{own, ctrlmetrics.Registry} {
+		families, err := gatherer.Gather()
+		Expect(err).NotTo(HaveOccurred())
+		for _, family := range families {
+			_, err := expfmt.MetricFamilyToText(&text, family)
+			Expect(err).NotTo(HaveOccurred())
+		}
+	}
+	Expect(text.String()).To(ContainSubstring("kms_key_import_kms_requests_total"))
+	return text.Bytes()
+}
+
+// formsOf are the ways in which material may have been written down.
+func formsOf(material []byte) [][]byte {
+	hexadecimal := hex.EncodeToString(material)
+	return [][]byte{
+		material,
+		[]byte(base64.StdEncoding.EncodeToString(material)),
+		[]byte(base64.RawURLEncoding.EncodeToString(material)),
+		[]byte(hexadecimal),
+		[]byte(strings.ToUpper(hexadecimal)),
+		[]byte(strings.Trim(fmt.Sprint(material), "[]")), // as fmt prints bytes
+	}
+}
+
+// placesOf are the places in which some form of the material stands.
+func placesOf(material []byte, written map[string][]byte) []string {
+	var places []string
+	for place, text := range written {
+		for _, form := range formsOf(material) {
+			if bytes.Contains(text, form) {
+				places = append(places, place)
+				break
+			}
+		}
+	}
+	return places
+}

@@ -1,0 +1,174 @@
+package controllers_test
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+)
+
+var _ = Describe("An import whose answer is lost", func() {
+	It("is done again, which is the proof", func(ctx context.Context) {
+		newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		kmsWire.set(key, "ImportKeyMaterial", answerLost())
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(2))
+		Expect(recordOf(ctx, key).Intent).To(BeNil())
+		Expect(object.Status.Material.KeyMaterialID).To(Equal(*describe(ctx, key).CurrentKeyMaterialId))
+	})
+
+	It("is not followed by other bytes", func(ctx context.Context) {
+		secret := newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		kmsWire.set(key, "ImportKeyMaterial", unreachable)
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=False KMSUnreachable, Reconciling")
+		Expect(recordOf(ctx, key).Intent).NotTo(BeNil(), "the outcome is unknown")
+		attempts := kmsWire.count(key, "ImportKeyMaterial")
+		edit(ctx, secret, func(s *corev1.Secret) { s.Data["material"] = randomMaterial() })
+		expectOutcome(ctx, object, "Ready=False MaterialChanged, Stalled")
+		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(BeNumerically("<=", attempts+1))
+		Expect(recordOf(ctx, key).Intent).NotTo(BeNil())
+	})
+})
+
+var _ = Describe("An import that KMS refuses", func() {
+	It("leaves no intent behind, so that the Secret may still be corrected", func(ctx context.Context) {
+		secret := newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		kmsWire.set(key, "ImportKeyMaterial", refuses("IncorrectKeyMaterialException", ""))
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=False MaterialMismatch, Stalled")
+		record := recordOf(ctx, key)
+		Expect(record.Intent).To(BeNil())
+		Expect(record.Imported).To(BeNil())
+		Expect(string(record.History[len(record.History)-1].Event)).To(Equal("ImportRefused"))
+
+		kmsWire.set(key, "ImportKeyMaterial", nil)
+		edit(ctx, secret, func(s *corev1.Secret) { s.Data["material"] = randomMaterial() })
+		expectOutcome(ctx, object, "Ready=True Imported")
+	})
+
+	DescribeTable("is tried once more with fresh parameters where those may be the cause",
+		func(ctx context.Context, code, want string) {
+			newSecret(ctx, "material", randomMaterial())
+			key := newSymmetricKey(ctx)
+			kmsWire.set(key, "ImportKeyMaterial", refuses(code, ""))
+			object := newImport(ctx, "payments", key)
+			expectOutcome(ctx, object, want)
+			Expect(kmsWire.count(key, "GetParametersForImport")).To(BeNumerically(">=", 2))
+
+			kmsWire.set(key, "ImportKeyMaterial", nil)
+			requestReconcile(ctx, object)
+			expectOutcome(ctx, object, "Ready=True Imported")
+		},
+		Entry("an expired token", "ExpiredImportTokenException", "Ready=False KMSError, Reconciling"),
+		Entry("an invalid token", "InvalidImportTokenException", "Ready=False KMSError, Reconciling"),
+		Entry("a blob that does not unwrap", "InvalidCiphertextException", "Ready=False InvalidWrapping, Stalled"),
+	)
+
+	It("says so when the wrapping is what KMS refuses", func(ctx context.Context) {
+		newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		kmsWire.set(key, "GetParametersForImport", refuses("ValidationException", "Wrapping algorithm X cannot be used."))
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=False InvalidWrapping, Stalled")
+		Expect(message(object, "Stalled")).To(ContainSubstring("Wrapping algorithm X cannot be used"))
+		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(BeZero())
+	})
+})
+
+var _ = Describe("Propagation", func() {
+	It("is waited for: our own answer is believed first", func(ctx context.Context) {
+		newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		kmsWire.set(key, "DescribeKey", inState("PendingImport"))
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=Unknown Progressing, Reconciling")
+		_, err := operator.reconciler.Reconcile(ctx, requestFor(object))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1))
+
+		kmsWire.set(key, "DescribeKey", nil)
+		requestReconcile(ctx, object)
+		expectOutcome(ctx, object, "Ready=True Imported")
+		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1))
+	})
+})
+
+var _ = Describe("A restart", func() {
+	It("costs a settled object no call at once, and no import", func(ctx context.Context) {
+		newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+		operator.stop()
+		looks := kmsWire.count(key, "DescribeKey")
+		apiWire.reset()
+		operator = startOperator(time.Hour)
+
+		Consistently(func() int { return kmsWire.count(key, "DescribeKey") }).WithTimeout(2 * time.Second).Should(Equal(looks))
+		Expect(apiWire.spent()).To(Equal(budget{}))
+
+		By("a request is answered at once all the same")
+		requestReconcile(ctx, object)
+		Expect(kmsWire.count(key, "DescribeKey")).To(Equal(looks + 1))
+		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1))
+	})
+
+	It("in the middle of an import ends with the key imported", func(ctx context.Context) {
+		newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		reached := make(chan struct{})
+		kmsWire.set(key, "ImportKeyMaterial", func(pass func() (*http.Response, error)) (*http.Response, error) {
+			response, err := pass()
+			close(reached)
+			operator.cancel()
+			return response, err
+		})
+		object := newImport(ctx, "payments", key)
+		Eventually(reached).WithTimeout(patience).Should(BeClosed())
+		kmsWire.set(key, "ImportKeyMaterial", nil)
+		Eventually(operator.done).WithTimeout(patience).Should(Receive())
+		operator = startOperator(time.Hour)
+		expectOutcome(ctx, object, "Ready=True Imported")
+	})
+
+	It("finds keys whose owners were deleted meanwhile", func(ctx context.Context) {
+		newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+		operator.stop()
+		Expect(k8s.Delete(ctx, object)).To(Succeed())
+		operator = startOperator(time.Hour)
+		Eventually(func() bool { return recordOf(ctx, key).Owner == nil }).WithTimeout(patience).Should(BeTrue())
+	})
+
+	It("with a lost fingerprint key proves nothing and changes nothing", func(ctx context.Context) {
+		secret := newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+		operator.stop()
+		lost := &corev1.Secret{}
+		lost.Namespace, lost.Name = operatorNamespace, "kms-key-import-fingerprint-key"
+		Expect(k8s.Delete(ctx, lost)).To(Succeed())
+		operator = startOperator(time.Hour)
+		edit(ctx, secret, func(s *corev1.Secret) { s.Annotations = map[string]string{"touched": "yes"} })
+		object = expectOutcome(ctx, object, "Ready=False MaterialUnverifiable, Stalled")
+		Expect(meta.FindStatusCondition(object.Status.Conditions, "Stalled").Message).To(ContainSubstring("fingerprint"))
+		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1))
+	})
+})
+
+var _ = Describe("A restored manifest", func() {
+	It("does not act on the request annotation it brings along", func(ctx context.Context) {
+		newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		object := expectOutcome(ctx, newImport(ctx, "payments", key, func(o *v1alpha1.KMSKeyImport) {
+			o.Annotations = map[string]string{"kms.keyimport.dev/reconcile-requested-at": "long ago"}
+		}), "Ready=True Imported")
+		Expect(object.Status.LastHandledReconcileAt).To(Equal("long ago"))
+	})
+})

@@ -1,0 +1,239 @@
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+)
+
+var (
+	recordTime  = time.Date(2026, time.March, 1, 14, 0, 0, 987_654_321, time.FixedZone("east", 2*60*60))
+	recordStamp = metav1.NewTime(time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC))
+	recordOwner = v1alpha1.RecordOwner{Namespace: "payments", Name: "card-key", UID: "uid-1"}
+)
+
+func versionOf(resourceVersion string) v1alpha1.SecretVersion {
+	return v1alpha1.SecretVersion{Name: "payments-material", UID: "secret-1", ResourceVersion: resourceVersion, Key: "material", Encoding: "Raw"}
+}
+
+func importOf(operation v1alpha1.ImportOperation) v1alpha1.MaterialImport {
+	return v1alpha1.MaterialImport{
+		Operation: operation, Fingerprint: "fingerprint-1", Secret: versionOf("100"),
+		ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE", WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
+	}
+}
+
+func intentOf(operation v1alpha1.ImportOperation) v1alpha1.ImportIntent {
+	return v1alpha1.ImportIntent{MaterialImport: importOf(operation), Time: recordStamp, NotAfter: recordStamp, KeyState: "PendingImport"}
+}
+
+// fullRecord is a record in which everything is set.
+func fullRecord() *v1alpha1.KMSKeyRecord {
+	owner, intent := recordOwner, intentOf("Reimport")
+	return &v1alpha1.KMSKeyRecord{
+		ObjectMeta: metav1.ObjectMeta{Name: "key-1", ResourceVersion: "7", Labels: map[string]string{"kms.keyimport.dev/owner-uid": "uid-1", "team": "payments"}},
+		KeyARN:     "arn:aws:kms:eu-west-1:111122223333:key/1",
+		Owner:      &owner,
+		Intent:     &intent,
+		Imported:   &v1alpha1.ImportedMaterial{MaterialImport: importOf("Import"), Time: recordStamp, KeyMaterialID: "material-1", RequestID: "request-1"},
+		History:    []v1alpha1.HistoryEntry{{Time: recordStamp, Event: "Claimed", Owner: "payments/card-key"}},
+	}
+}
+
+// without is a full record in which some things are not set.
+func without(parts ...string) *v1alpha1.KMSKeyRecord {
+	record := fullRecord()
+	for _, part := range parts {
+		switch part {
+		case "owner":
+			record.Owner, record.Labels = nil, nil
+		case "intent":
+			record.Intent = nil
+		case "imported":
+			record.Imported = nil
+		case "history":
+			record.History = nil
+		}
+	}
+	return record
+}
+
+// Each function returns a new record: here is all that it may change.
+func TestWhatARecordBecomes(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		before *v1alpha1.KMSKeyRecord
+		become func(*v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord
+		want   func(*v1alpha1.KMSKeyRecord)
+		entry  *v1alpha1.HistoryEntry
+	}{
+		"claimed": {
+			reason: "an ownerless record gets an owner, and the label by which the API server finds it",
+			before: without("owner"),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return claimed(r, recordOwner, recordTime) },
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Owner = &v1alpha1.RecordOwner{Namespace: "payments", Name: "card-key", UID: "uid-1"}
+				r.Labels = map[string]string{"kms.keyimport.dev/owner-uid": "uid-1"}
+			},
+			entry: &v1alpha1.HistoryEntry{Time: recordStamp, Event: "Claimed", Owner: "payments/card-key"},
+		},
+		"claimed from another": {
+			reason: "an owner that is gone is replaced, other labels stay",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return claimed(r, v1alpha1.RecordOwner{Namespace: "payments", Name: "new", UID: "uid-2"}, recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Owner = &v1alpha1.RecordOwner{Namespace: "payments", Name: "new", UID: "uid-2"}
+				r.Labels["kms.keyimport.dev/owner-uid"] = "uid-2"
+			},
+			entry: &v1alpha1.HistoryEntry{Time: recordStamp, Event: "Claimed", Owner: "payments/new"},
+		},
+		"released": {
+			reason: "the owner goes, the history names it, what was imported stays",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return released(r, recordTime) },
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Owner = nil
+				r.Labels = map[string]string{"team": "payments"}
+			},
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "Released", Owner: "payments/card-key", Message: "the owner was deleted; the key keeps its material",
+			},
+		},
+		"intended": {
+			reason: "an intent is no event: it is replaced by what it came to",
+			before: without("intent"),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return intended(r, intentOf("Reimport")) },
+			want:   func(r *v1alpha1.KMSKeyRecord) { intent := intentOf("Reimport"); r.Intent = &intent },
+		},
+		"succeeded": {
+			reason: "the intent becomes the import",
+			before: without("imported"),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return succeeded(r, intentOf("Import"), kms.ImportResult{KeyMaterialID: "material-9", RequestID: "request-9"}, recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Intent = nil
+				r.Imported = &v1alpha1.ImportedMaterial{
+					MaterialImport: importOf("Import"), Time: recordStamp, KeyMaterialID: "material-9", RequestID: "request-9",
+				}
+			},
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "Imported", Owner: "payments/card-key", RequestID: "request-9",
+				Message: `Import of Secret "payments-material" at resourceVersion 100, RSAES_OAEP_SHA_256 under RSA_4096, KEY_MATERIAL_DOES_NOT_EXPIRE`,
+			},
+		},
+		"succeeded without an ID": {
+			reason: "the same material has the same ID, though KMS does not repeat it",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return succeeded(r, expiring(intentOf("Reimport")), kms.ImportResult{RequestID: "request-2"}, recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Intent = nil
+				r.Imported = &v1alpha1.ImportedMaterial{
+					MaterialImport: expiring(intentOf("Reimport")).MaterialImport, Time: recordStamp, KeyMaterialID: "material-1", RequestID: "request-2",
+				}
+			},
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "Imported", Owner: "payments/card-key", RequestID: "request-2",
+				Message: `Reimport of Secret "payments-material" at resourceVersion 100, RSAES_OAEP_SHA_256 under RSA_4096, KEY_MATERIAL_EXPIRES 2026-03-01T12:00:00Z`,
+			},
+		},
+		"refused": {
+			reason: "nothing happened, and what was imported before stands",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return refused(r, &kms.Error{Operation: "ImportKeyMaterial", Class: "MaterialRefused", Code: "IncorrectKeyMaterialException", Message: "not it"}, recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) { r.Intent = nil },
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key",
+				Message: "ImportKeyMaterial answered IncorrectKeyMaterialException; nothing was imported",
+			},
+		},
+		"accepted": {
+			reason: "another version of the Secret, the same material, the same import",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return accepted(r, versionOf("101"), recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) { r.Imported.Secret = versionOf("101") },
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "SecretVersionChecked", Owner: "payments/card-key",
+				Message: `Secret "payments-material" at resourceVersion 101 holds the same material`,
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			before := tc.before.DeepCopy()
+			got := tc.become(tc.before)
+			if diff := cmp.Diff(before, tc.before); diff != "" {
+				t.Errorf("%s: the record itself was changed (-before +after):\n%s", tc.reason, diff)
+			}
+			want := tc.before.DeepCopy()
+			tc.want(want)
+			if tc.entry != nil {
+				want.History = append(want.History, *tc.entry)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func expiring(intent v1alpha1.ImportIntent) v1alpha1.ImportIntent {
+	validTo := recordStamp
+	intent.ExpirationModel, intent.ValidTo = "KEY_MATERIAL_EXPIRES", &validTo
+	return intent
+}
+
+func TestHistoryKeepsTheLast20(t *testing.T) {
+	record := without("history")
+	for i := range 25 {
+		record = accepted(record, versionOf(fmt.Sprint(100+i)), recordTime)
+		if want := min(i+1, 20); len(record.History) != want {
+			t.Fatalf("after %d events the history has %d entries, want %d", i+1, len(record.History), want)
+		}
+	}
+	first, last := record.History[0].Message, record.History[19].Message
+	if !strings.Contains(first, "resourceVersion 105 ") || !strings.Contains(last, "resourceVersion 124 ") {
+		t.Errorf("the history goes from %q to %q, want from 105 to 124", first, last)
+	}
+}
+
+// A full history is not changed in place: the record it came from may be a cache's.
+func TestHistoryIsNotShared(t *testing.T) {
+	record := without("history")
+	for i := range 20 {
+		record = accepted(record, versionOf(fmt.Sprint(i)), recordTime)
+	}
+	before := record.DeepCopy()
+	one := accepted(record, versionOf("one"), recordTime)
+	two := accepted(record, versionOf("two"), recordTime)
+	if diff := cmp.Diff(before, record); diff != "" {
+		t.Errorf("changed (-before +after):\n%s", diff)
+	}
+	if !strings.Contains(one.History[19].Message, "resourceVersion one ") || !strings.Contains(two.History[19].Message, "resourceVersion two ") {
+		t.Errorf("two successors share a history: %q and %q", one.History[19].Message, two.History[19].Message)
+	}
+}
+
+func TestOptionalTime(t *testing.T) {
+	if got := optionalTime(time.Time{}); got != nil {
+		t.Errorf("no time became %s", got)
+	}
+	if diff := cmp.Diff(&recordStamp, optionalTime(recordTime)); diff != "" {
+		t.Errorf("whole seconds in UTC, as the API server keeps them (-want +got):\n%s", diff)
+	}
+}
