@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -85,6 +86,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		_, err := fmt.Fprintf(stdout, "%s %s, commit %s, %s\n", name, version, commit, runtime.Version())
 		return err
 	}
+	f.complete()
 	if err := f.validate(); err != nil {
 		return err
 	}
@@ -123,17 +125,13 @@ func flagSet(f *flags, stdout io.Writer) *pflag.FlagSet {
 	return set
 }
 
-// validate also fills in the defaults that depend on other values.
+// complete fills in the defaults that depend on other values.
+func (f *flags) complete() {
+	f.operatorNamespace = cmp.Or(f.operatorNamespace, os.Getenv("POD_NAMESPACE"), defaultNamespace)
+	f.leaderNamespace = cmp.Or(f.leaderNamespace, f.operatorNamespace)
+}
+
 func (f *flags) validate() error {
-	if f.operatorNamespace == "" {
-		f.operatorNamespace = os.Getenv("POD_NAMESPACE")
-	}
-	if f.operatorNamespace == "" {
-		f.operatorNamespace = defaultNamespace
-	}
-	if f.leaderNamespace == "" {
-		f.leaderNamespace = f.operatorNamespace
-	}
 	switch {
 	case f.parametersRate <= 0:
 		return errors.New("--get-parameters-rate must be above 0: it is the number of GetParametersForImport calls per second")
@@ -143,14 +141,20 @@ func (f *flags) validate() error {
 		return errors.New("--max-concurrent-reconciles must be at least 1")
 	case slices.Contains(f.namespaces, ""):
 		return errors.New("--namespaces contains an empty name: leave the flag out to watch all namespaces")
-	case f.leaseDuration <= f.renewDeadline || f.renewDeadline <= f.retryPeriod || f.retryPeriod <= 0:
+	case !f.leaderTimesInOrder():
 		return errors.New("--leader-election-lease-duration must be longer than --leader-election-renew-deadline, and that longer than --leader-election-retry-period")
 	case !slices.Contains([]string{"error", "info", "debug"}, f.logLevel):
 		return fmt.Errorf("--log-level %q is not one of error, info, debug", f.logLevel)
 	case !slices.Contains([]string{"json", "text"}, f.logFormat):
 		return fmt.Errorf("--log-format %q is not one of json, text", f.logFormat)
+	default:
+		return f.provider.Validate()
 	}
-	return f.provider.Validate()
+}
+
+// leaderTimesInOrder is what client-go asks of them.
+func (f *flags) leaderTimesInOrder() bool {
+	return f.retryPeriod > 0 && f.renewDeadline > f.retryPeriod && f.leaseDuration > f.renewDeadline
 }
 
 // setLogger fixes the verbosity for everybody. debug is logr's V(4): the Kubernetes client logs URLs from V(6) and

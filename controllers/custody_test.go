@@ -148,7 +148,7 @@ func formsOf(material []byte) [][]byte {
 		[]byte(base64.RawURLEncoding.EncodeToString(material)),
 		[]byte(hexadecimal),
 		[]byte(strings.ToUpper(hexadecimal)),
-		[]byte(strings.Trim(fmt.Sprint(material), "[]")), // as fmt prints bytes
+		[]byte(fmt.Sprintf("%d", material)), // as fmt prints bytes
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 const (
 	// FingerprintSecretName is the Secret in the operator's namespace that holds the key of all fingerprints. Whoever
 	// loses it can no longer compare Secrets with what was imported from them.
-	FingerprintSecretName = "kms-key-import-fingerprint-key" //nolint:gosec // the name of a Secret, not a secret
+	FingerprintSecretName = "kms-key-import-fingerprint-key"
 
 	fingerprintSecretKey = "key"
 	fingerprintKeyBytes  = 32

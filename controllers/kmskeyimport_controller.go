@@ -101,10 +101,13 @@ func (r *Reconciler) reconcile(ctx context.Context, name types.NamespacedName) (
 	err := r.client.Get(ctx, name, object)
 	if apierrors.IsNotFound(err) {
 		r.memories.forget(name)
-		return ctrl.Result{}, r.releaseRecords(ctx, name)
+		return ctrl.Result{}, r.releaseRecords(ctx, name, "")
 	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("get KMSKeyImport: %w", err)
+	}
+	if err := r.releaseRecords(ctx, name, object.UID); err != nil {
+		return ctrl.Result{}, err
 	}
 	p := r.begin(object)
 	step, err := r.run(ctx, p)

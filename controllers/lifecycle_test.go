@@ -8,7 +8,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 )
@@ -200,7 +199,7 @@ var _ = Describe("An imported key", func() {
 	Describe("that is suspended", func() {
 		It("is left as it is until it is resumed", func(ctx context.Context) {
 			object := imported(ctx)
-			edit(ctx, object, func(o *v1alpha1.KMSKeyImport) { o.Spec.Suspend = ptr.To(true) })
+			edit(ctx, object, func(o *v1alpha1.KMSKeyImport) { o.Spec.Suspend = new(true) })
 			object = expectOutcome(ctx, object, "Ready=True Imported, Suspended Suspended")
 			Expect(*object.Status.ObservedGeneration).To(Equal(object.Generation))
 			looks := kmsWire.count(key, "DescribeKey")
@@ -214,7 +213,7 @@ var _ = Describe("An imported key", func() {
 		})
 
 		It("from the start is not looked at", func(ctx context.Context) {
-			newImport(ctx, "payments", key, func(o *v1alpha1.KMSKeyImport) { o.Spec.Suspend = ptr.To(true) })
+			newImport(ctx, "payments", key, func(o *v1alpha1.KMSKeyImport) { o.Spec.Suspend = new(true) })
 			object := &v1alpha1.KMSKeyImport{}
 			object.Namespace, object.Name = namespace, "payments"
 			expectOutcome(ctx, object, "Ready=Unknown Suspended, Suspended")

@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"context"
 	"net/http"
+	"time"
 
 	awskmssdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	. "github.com/onsi/ginkgo/v2"
@@ -86,6 +87,19 @@ var _ = Describe("A key", func() {
 		Expect(k8s.Delete(ctx, object)).To(Succeed())
 		again := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
 		Expect(recordOf(ctx, key).Owner.UID).To(Equal(again.UID))
+	})
+
+	It("is given up when its owner is made again for another key", func(ctx context.Context) {
+		newSecret(ctx, "material", randomMaterial())
+		key, other := newSymmetricKey(ctx), newSymmetricKey(ctx)
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+		operator.stop()
+		Expect(k8s.Delete(ctx, object)).To(Succeed())
+		again := newImport(ctx, "payments", other)
+		operator = startOperator(time.Hour)
+		again = expectOutcome(ctx, again, "Ready=True Imported")
+		Expect(recordOf(ctx, other).Owner.UID).To(Equal(again.UID))
+		Expect(recordOf(ctx, key).Owner).To(BeNil())
 	})
 
 	It("is pinned: an alias that turns elsewhere is not followed", func(ctx context.Context) {

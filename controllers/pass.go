@@ -58,10 +58,10 @@ func (r *Reconciler) observeRecord(ctx context.Context, p *pass) error {
 		return nil
 	}
 	p.observed.Ownership = plan.Unclaimed
-	if p.observed.Look == nil || p.observed.Look.Err != nil {
+	if p.keyARN == "" {
 		return nil
 	}
-	record, err := r.records.get(ctx, p.observed.Look.Key.ARN)
+	record, err := r.records.get(ctx, p.keyARN)
 	if err != nil || record == nil {
 		return err
 	}

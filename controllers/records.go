@@ -123,22 +123,24 @@ func (r *Reconciler) ownerGone(ctx context.Context, owner v1alpha1.RecordOwner) 
 	return object.UID != owner.UID, nil
 }
 
-// releaseRecords gives up the keys of an object that no longer exists. They keep their material.
-func (r *Reconciler) releaseRecords(ctx context.Context, name types.NamespacedName) error {
+// releaseRecords gives up the keys of objects that no longer exist under this name: of all of them, or of all but the
+// one with the given UID. The keys keep their material.
+func (r *Reconciler) releaseRecords(ctx context.Context, name types.NamespacedName, except types.UID) error {
 	list := &v1alpha1.KMSKeyRecordList{}
 	err := r.client.List(ctx, list, client.InNamespace(r.records.namespace), client.MatchingFields{indexOwnerName: name.String()})
 	if err != nil {
 		return fmt.Errorf("list KMSKeyRecords: %w", err)
 	}
 	for i := range list.Items {
-		ownership, err := r.ownership(ctx, &list.Items[i], "")
+		record := &list.Items[i]
+		ownership, err := r.ownership(ctx, record, except)
 		if err != nil {
 			return err
 		}
-		if ownership != plan.Ownerless || list.Items[i].Owner == nil {
+		if ownership != plan.Ownerless {
 			continue
 		}
-		if err := r.client.Update(ctx, released(&list.Items[i], r.clock.Now())); err != nil {
+		if err := r.client.Update(ctx, released(record, r.clock.Now())); err != nil {
 			return fmt.Errorf("release KMSKeyRecord: %w", err)
 		}
 	}

@@ -33,12 +33,14 @@ func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	request.Body = io.NopCloser(bytes.NewReader(body))
-	var named struct{ KeyId string }
+	var named struct {
+		KeyID string `json:"KeyId"`
+	}
 	if err := json.Unmarshal(body, &named); err != nil {
 		return nil, err
 	}
 	operation := strings.TrimPrefix(request.Header.Get("X-Amz-Target"), "TrentService.")
-	name := shortID(named.KeyId) + " " + operation
+	name := shortID(named.KeyID) + " " + operation
 	w.mutex.Lock()
 	w.counts[name]++
 	answer := w.faults[name]

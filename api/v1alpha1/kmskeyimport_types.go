@@ -58,7 +58,7 @@ type KMSKeyImportSpec struct {
 	// +optional
 	Expiration *Expiration `json:"expiration,omitempty"`
 
-	// suspend, when true, stops all calls to KMS for this object until it is removed or false. What was imported stays.
+	// suspend stops, when true, all calls to KMS for this object until it is removed or false. What was imported stays.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
 }
@@ -94,6 +94,7 @@ type SecretKeyReference struct {
 
 	// key in the Secret's data.
 	// +kubebuilder:default=material
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$')",message="key is not a key a Secret can have: use letters, digits, '-', '_' and '.'"
 	// +optional
@@ -157,7 +158,7 @@ type KMSKeyImportStatus struct {
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready always; Reconciling, Stalled and the warnings Suspended, Expiring, SourceMissing and
+	// conditions are Ready always; Reconciling, Stalled and the warnings Suspended, Expiring, SourceMissing and
 	// OtherMaterialExpires only while they are True. docs/runbook.md explains each reason.
 	// +listType=map
 	// +listMapKey=type
@@ -171,6 +172,7 @@ type KMSKeyImportStatus struct {
 
 	// expirationModel as KMS reports it: KEY_MATERIAL_EXPIRES, KEY_MATERIAL_DOES_NOT_EXPIRE, or absent while the key
 	// holds no material.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	ExpirationModel string `json:"expirationModel,omitempty"`
@@ -190,6 +192,7 @@ type KMSKeyImportStatus struct {
 
 	// lastHandledReconcileAt echoes the last value of the annotation kms.keyimport.dev/reconcile-requested-at that was
 	// acted on.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
@@ -198,22 +201,26 @@ type KMSKeyImportStatus struct {
 // KeyStatus is a KMS key as DescribeKey reports it, in KMS's own words.
 type KeyStatus struct {
 	// arn is the key ARN.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	// +optional
 	ARN string `json:"arn,omitempty"`
 
 	// state is KMS's KeyState, for example Enabled or PendingImport.
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	State string `json:"state,omitempty"`
 
 	// spec is KMS's KeySpec, for example SYMMETRIC_DEFAULT.
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	Spec string `json:"spec,omitempty"`
 
 	// usage is KMS's KeyUsage, for example ENCRYPT_DECRYPT.
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	Usage string `json:"usage,omitempty"`
 
@@ -226,11 +233,13 @@ type KeyStatus struct {
 type MaterialStatus struct {
 	// fingerprint tells two materials apart without revealing them: a keyed hash that means something only to this
 	// operator and this key.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	Fingerprint string `json:"fingerprint,omitempty"`
 
 	// keyMaterialID is KMS's KeyMaterialId; symmetric keys only.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	KeyMaterialID string `json:"keyMaterialID,omitempty"`
@@ -240,11 +249,13 @@ type MaterialStatus struct {
 	ImportedAt *metav1.Time `json:"importedAt,omitempty"`
 
 	// wrappingAlgorithm is the one used.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	WrappingAlgorithm string `json:"wrappingAlgorithm,omitempty"`
 
 	// wrappingKeySpec is the one used.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	WrappingKeySpec string `json:"wrappingKeySpec,omitempty"`

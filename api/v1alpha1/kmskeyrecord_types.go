@@ -69,6 +69,9 @@ type RecordOwner struct {
 	Name string `json:"name,omitempty"`
 
 	// uid of the KMSKeyImport: an object made again under the same name is another owner.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
 	// +required
 	UID types.UID `json:"uid,omitempty"`
 }
@@ -133,6 +136,9 @@ type SecretVersion struct {
 	Name string `json:"name,omitempty"`
 
 	// uid of the Secret.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
 	// +required
 	UID types.UID `json:"uid,omitempty"`
 
@@ -162,11 +168,13 @@ type ImportedMaterial struct {
 	Time metav1.Time `json:"time,omitempty,omitzero"`
 
 	// keyMaterialID is the KeyMaterialId that KMS answered; symmetric keys only.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	KeyMaterialID string `json:"keyMaterialID,omitempty"`
 
 	// requestID is KMS's ID of the request, to find it in CloudTrail.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	RequestID string `json:"requestID,omitempty"`
@@ -220,16 +228,19 @@ type HistoryEntry struct {
 	Event HistoryEvent `json:"event,omitempty"`
 
 	// owner at that time, as namespace/name.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=507
 	// +optional
 	Owner string `json:"owner,omitempty"`
 
 	// message gives the particulars in one line.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Message string `json:"message,omitempty"`
 
 	// requestID is KMS's ID of the request, to find it in CloudTrail.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	RequestID string `json:"requestID,omitempty"`

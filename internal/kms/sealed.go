@@ -19,7 +19,9 @@ type ImportParameters struct {
 }
 
 // Format prints no byte of the token, whatever the verb.
-func (ImportParameters) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "[import parameters]") }
+func (ImportParameters) Format(state fmt.State, _ rune) {
+	_, _ = io.WriteString(state, "[import parameters]")
+}
 
 // NewImportParameters is for adapters, which check the answer first.
 func NewImportParameters(keyARN string, wrapping Wrapping, publicKey *rsa.PublicKey, token []byte, validTo time.Time) ImportParameters {
@@ -46,7 +48,9 @@ type SealedMaterial struct {
 }
 
 // Format prints no byte of ciphertext or token, whatever the verb.
-func (SealedMaterial) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "[sealed key material]") }
+func (SealedMaterial) Format(state fmt.State, _ rune) {
+	_, _ = io.WriteString(state, "[sealed key material]")
+}
 
 // KeyARN is the key the parameters were for.
 func (s SealedMaterial) KeyARN() string { return s.keyARN }
