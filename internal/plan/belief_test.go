@@ -1,0 +1,130 @@
+package plan_test
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
+)
+
+// After an import of its own the operator believes the answer, not the look, for five minutes.
+func TestPropagationOfAnImport(t *testing.T) {
+	justImported := func(d time.Duration) change { return all(empty, age(d), unconfirmed) }
+	cases{
+		"at once":             {"first look after 5 s", justImported(0), progresses(5 * time.Second)},
+		"4.9 s":               {"still the first", justImported(4900 * time.Millisecond), progresses(5 * time.Second)},
+		"5 s":                 {"then after 15 s", justImported(5 * time.Second), progresses(15 * time.Second)},
+		"19.9 s":              {"then after 15 s", justImported(19900 * time.Millisecond), progresses(15 * time.Second)},
+		"20 s":                {"then every minute", justImported(20 * time.Second), progresses(time.Minute)},
+		"4 min 59 s":          {"still believed", justImported(4*time.Minute + 59*time.Second), progresses(time.Minute)},
+		"5 min":               {"KMS took it and still asks for more: importing again would not help", justImported(5 * time.Minute), stalls("OtherMaterialMissing")},
+		"a day":               {"likewise", justImported(day), stalls("OtherMaterialMissing")},
+		"made in this pass":   {"not imported twice", all(justImported(0), attempt(1, nil)), progresses(5 * time.Second)},
+		"requested":           {"a request ends the wait", all(justImported(time.Minute), requested), does(reimportAction())},
+		"request echoed":      {"once", all(justImported(time.Minute), requested, echoed), progresses(time.Minute)},
+		"requested, 10 min":   {"a person may try again", all(justImported(10*time.Minute), requested), does(reimportAction())},
+		"requested, no hurry": {"nothing to do for a key that is as it should be", requested, settles()},
+		"requested, imported in this pass": {
+			"the request was acted on: not imported twice", all(justImported(0), requested, attempt(1, nil)), progresses(5 * time.Second),
+		},
+		"requested, never seen": {
+			"a restored manifest must not fire", all(justImported(time.Minute), requested, func(f *facts) { *f.observed.Status.ObservedGeneration = -1 }), progresses(time.Minute),
+		},
+		"requested, no status": {
+			"no observedGeneration is -1", all(justImported(time.Minute), requested, func(f *facts) { f.observed.Status.ObservedGeneration = nil }), progresses(time.Minute),
+		},
+	}.run(t)
+}
+
+// After a confirmed import, or one that this process did not make, one look is not enough.
+func TestContradictionNeedsTwoLooks(t *testing.T) {
+	cases{
+		"first look":        {"look again in 5 s", all(empty, contradictedFor(0)), progresses(5 * time.Second)},
+		"4.9 s later":       {"too soon", all(empty, contradictedFor(4900*time.Millisecond)), progresses(5 * time.Second)},
+		"5 s later":         {"a fact", all(empty, contradictedFor(5*time.Second)), does(reimportAction())},
+		"requested":         {"a person says that it is a fact", all(empty, contradictedFor(0), requested), does(reimportAction())},
+		"imported just now": {"a confirmed import propagates no more", all(empty, age(time.Minute), contradictedFor(5*time.Second)), does(reimportAction())},
+		"after a restart, first look": {
+			"imported by an earlier process long ago", all(empty, restarted, contradictedFor(0)), progresses(5 * time.Second),
+		},
+		"after a restart, second look": {"a fact", all(empty, restarted, contradictedFor(5*time.Second)), does(reimportAction())},
+		"after a restart, propagating": {
+			"an earlier process imported a minute ago", all(empty, age(time.Minute), restarted, contradictedFor(10*time.Second)), progresses(time.Minute),
+		},
+		"expiry moved elsewhere, first look":  {"look again in 5 s", all(reportedExpiry(30*day), contradictedFor(0)), progresses(5 * time.Second)},
+		"expiry moved elsewhere, second look": {"moved back", all(reportedExpiry(30*day), contradictedFor(5*time.Second)), does(reimportAction())},
+		"expiry moved elsewhere, requested":   {"moved back", all(reportedExpiry(30*day), contradictedFor(0), requested), does(reimportAction())},
+	}.run(t)
+}
+
+func TestPropagationOfAnExpiry(t *testing.T) {
+	moved := func(d time.Duration) change {
+		return all(wantsExpiry(60*day), recordedExpiry(60*day), reportedExpiry(30*day), age(d), unconfirmed)
+	}
+	cases{
+		"at once":           {"KMS still shows the old one", moved(0), progresses(5 * time.Second)},
+		"made in this pass": {"not imported twice", all(moved(0), attempt(1, nil)), progresses(5 * time.Second)},
+		"4 min 59 s":        {"still believed", moved(4*time.Minute + 59*time.Second), progresses(time.Minute)},
+		"5 min":             {"another material of the key expires first: a warning, no second import", moved(5 * time.Minute), settles("OtherMaterialExpires EarlierExpiry")},
+		"requested":         {"a request ends the wait", all(moved(time.Minute), requested), does(reimportUntil(60 * day))},
+		"changed again":     {"the spec is never kept waiting", all(moved(time.Minute), wantsExpiry(90*day)), does(reimportUntil(90 * day))},
+	}.run(t)
+}
+
+func TestAgrees(t *testing.T) {
+	second := func(d time.Duration) *metav1.Time { at := metav1.NewTime(now.Add(d)); return &at }
+	cases := map[string]struct {
+		reason  string
+		model   string
+		validTo *metav1.Time
+		state   kms.KeyState
+		expiry  kms.Expiry
+		want    bool
+	}{
+		"permanent":             {"as imported", "KEY_MATERIAL_DOES_NOT_EXPIRE", nil, "Enabled", kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}, true},
+		"expiring":              {"as imported", "KEY_MATERIAL_EXPIRES", second(day), "Enabled", until(now.Add(day)), true},
+		"fraction of a second":  {"KMS keeps whole seconds", "KEY_MATERIAL_EXPIRES", second(day), "Enabled", until(now.Add(day + 900*time.Millisecond)), true},
+		"a second off":          {"another expiry", "KEY_MATERIAL_EXPIRES", second(day), "Enabled", until(now.Add(day + time.Second)), false},
+		"other model":           {"another expiry", "KEY_MATERIAL_EXPIRES", second(day), "Enabled", kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}, false},
+		"empty key":             {"no material", "KEY_MATERIAL_DOES_NOT_EXPIRE", nil, "PendingImport", kms.Expiry{}, false},
+		"pending, expiry shown": {"no key in this state holds all of its material", "KEY_MATERIAL_DOES_NOT_EXPIRE", nil, "PendingImport", kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}, false},
+		"disabled":              {"it holds the material", "KEY_MATERIAL_DOES_NOT_EXPIRE", nil, "Disabled", kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}, true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			imported := v1alpha1.ImportedMaterial{MaterialImport: v1alpha1.MaterialImport{ExpirationModel: tc.model, ValidTo: tc.validTo}}
+			if got := plan.Agrees(imported, kms.Key{State: tc.state, Expiry: tc.expiry}); got != tc.want {
+				t.Errorf("%s: got %t", tc.reason, got)
+			}
+		})
+	}
+}
+
+func TestFirstImportIsUnfinished(t *testing.T) {
+	reimport := func(f *facts) { f.observed.Record.Imported.Operation = "Reimport" }
+	cases := map[string]struct {
+		reason string
+		change change
+		want   bool
+	}{
+		"no record":                {"nothing was imported", firstImport, true},
+		"outcome unknown":          {"nothing is known to have been imported", firstIntent, true},
+		"not confirmed":            {"no look has shown it", all(empty, age(time.Minute), unconfirmed), true},
+		"confirmed":                {"a look has shown it", unchanged, false},
+		"re-import, not confirmed": {"the first was long ago", all(reimport, age(time.Minute), unconfirmed), false},
+		"after a restart":          {"nobody remembers the look that confirmed it, but it was made long ago", all(empty, restarted), false},
+		"restart, just imported":   {"an earlier process may not have seen it", all(empty, age(4*time.Minute+59*time.Second), restarted), true},
+		"restart, 5 min":           {"propagation is over", all(empty, age(5*time.Minute), restarted), false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := plan.FirstImport(changed(tc.change).observed); got != tc.want {
+				t.Errorf("%s: got %t", tc.reason, got)
+			}
+		})
+	}
+}

@@ -1,0 +1,83 @@
+package plan_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
+)
+
+func TestDesiredBy(t *testing.T) {
+	source := v1alpha1.KeyMaterialSource{
+		SecretRef: v1alpha1.SecretKeyReference{Name: "payments-material", Key: "material"}, Encoding: "Base64", WeakMaterialPolicy: "Allow",
+	}
+	object := func(changes ...func(*v1alpha1.KMSKeyImport)) *v1alpha1.KMSKeyImport {
+		object := &v1alpha1.KMSKeyImport{
+			ObjectMeta: metav1.ObjectMeta{UID: "uid-1", Generation: 7},
+			Spec:       v1alpha1.KMSKeyImportSpec{KeyID: "alias/payments", Material: source},
+		}
+		for _, apply := range changes {
+			apply(object)
+		}
+		return object
+	}
+	desired := func(changes ...func(*plan.Desired)) plan.Desired {
+		desired := plan.Desired{
+			UID: "uid-1", Generation: 7, KeyID: "alias/payments", Material: source,
+			Expiry: kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"},
+		}
+		for _, apply := range changes {
+			apply(&desired)
+		}
+		return desired
+	}
+	yes, no := true, false
+	east := time.FixedZone("east", 2*60*60)
+	validTo := metav1.NewTime(time.Date(2027, time.June, 1, 2, 0, 0, 999_999_999, east))
+	cases := map[string]struct {
+		reason string
+		object *v1alpha1.KMSKeyImport
+		want   plan.Desired
+	}{
+		"least":         {"no expiration means no expiry, no wrapping a free choice", object(), desired()},
+		"suspended":     {"true suspends", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.Suspend = &yes }), desired(func(d *plan.Desired) { d.Suspended = true })},
+		"not suspended": {"false is absent", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.Suspend = &no }), desired()},
+		"deleting": {
+			"from the metadata", object(func(o *v1alpha1.KMSKeyImport) { o.DeletionTimestamp = &validTo }), desired(func(d *plan.Desired) { d.Deleting = true }),
+		},
+		"wrapping": {
+			"each on its own", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.Wrapping = &v1alpha1.Wrapping{KeySpec: "RSA_3072"} }),
+			desired(func(d *plan.Desired) { d.Wrapping.KeySpec = "RSA_3072" }),
+		},
+		"expiration": {
+			"UTC, fractions dropped", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.Expiration = &v1alpha1.Expiration{ValidTo: &validTo} }),
+			desired(func(d *plan.Desired) {
+				d.Expiry = until(time.Date(2027, time.June, 1, 0, 0, 0, 0, time.UTC))
+			}),
+		},
+		"requested": {
+			"the annotation's value",
+			object(func(o *v1alpha1.KMSKeyImport) {
+				o.Annotations = map[string]string{"kms.keyimport.dev/reconcile-requested-at": "now"}
+			}),
+			desired(func(d *plan.Desired) { d.RequestedAt = "now" }),
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := plan.DesiredBy(tc.object)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+			// go-cmp compares with Expiry.Equal, which forgives fractions.
+			if !got.Expiry.ValidTo.Equal(tc.want.Expiry.ValidTo) {
+				t.Errorf("%s: got %s, want %s", tc.reason, got.Expiry.ValidTo, tc.want.Expiry.ValidTo)
+			}
+		})
+	}
+}

@@ -1,0 +1,390 @@
+package plan_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
+)
+
+const (
+	keyARN   = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	otherARN = "arn:aws:kms:eu-west-1:111122223333:key/ffffffff-12ab-34cd-56ef-1234567890ab"
+	day      = 24 * time.Hour
+)
+
+var (
+	now        = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+	importedAt = now.Add(-time.Hour)
+)
+
+// facts are the arguments of plan.Next.
+type facts struct {
+	desired  plan.Desired
+	observed plan.Observed
+}
+
+func (f *facts) next() plan.Step { return plan.Next(f.desired, f.observed) }
+
+// settledFacts are those of an object at rest: imported an hour ago, confirmed, looked at in this pass.
+func settledFacts() *facts {
+	generation := int64(3)
+	return &facts{
+		desired: plan.Desired{
+			UID:        "9e107d9d-372b-4b6f-8c55-a0e8c1f2b001",
+			Generation: 3,
+			KeyID:      "alias/payments",
+			Material: v1alpha1.KeyMaterialSource{
+				SecretRef:          v1alpha1.SecretKeyReference{Name: "payments-material", Key: "material"},
+				Encoding:           "Raw",
+				WeakMaterialPolicy: "Reject",
+			},
+			Expiry: kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"},
+		},
+		observed: plan.Observed{
+			Now:    now,
+			Resync: 10 * time.Minute,
+			Status: v1alpha1.KMSKeyImportStatus{
+				ObservedGeneration: &generation,
+				Conditions: []metav1.Condition{{
+					Type: "Ready", Status: "True", Reason: "Imported", LastTransitionTime: metav1.NewTime(importedAt),
+				}},
+				Key:             &v1alpha1.KeyStatus{ARN: keyARN, State: "Enabled"},
+				ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE",
+			},
+			Ownership: "Mine",
+			Record: &v1alpha1.KMSKeyRecord{
+				KeyARN: keyARN,
+				Owner:  &v1alpha1.RecordOwner{Namespace: "payments", Name: "payments", UID: "9e107d9d-372b-4b6f-8c55-a0e8c1f2b001"},
+				Imported: &v1alpha1.ImportedMaterial{
+					MaterialImport: materialImport("Import"),
+					Time:           metav1.NewTime(importedAt),
+					KeyMaterialID:  "material-1",
+				},
+			},
+			Secret: plan.Secret{Presence: "Present", UID: "secret-1", ResourceVersion: "100"},
+			Look: &plan.LookResult{Key: kms.Key{
+				ARN: keyARN, State: "Enabled", Spec: "SYMMETRIC_DEFAULT", Usage: "ENCRYPT_DECRYPT", Origin: "EXTERNAL",
+				Expiry:               kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"},
+				CurrentKeyMaterialID: "material-1",
+			}},
+			Memory: plan.Memory{FirstSeen: now.Add(-2 * time.Hour), LastLook: now, Confirmed: importedAt},
+		},
+	}
+}
+
+func materialImport(operation v1alpha1.ImportOperation) v1alpha1.MaterialImport {
+	return v1alpha1.MaterialImport{
+		Operation:   operation,
+		Fingerprint: "fingerprint-1",
+		Secret: v1alpha1.SecretVersion{
+			Name: "payments-material", UID: "secret-1", ResourceVersion: "100", Key: "material", Encoding: "Raw",
+		},
+		ExpirationModel:   "KEY_MATERIAL_DOES_NOT_EXPIRE",
+		WrappingAlgorithm: "RSAES_OAEP_SHA_256",
+		WrappingKeySpec:   "RSA_4096",
+	}
+}
+
+// The changes to these facts that tests are made of.
+
+type change func(*facts)
+
+func changed(changes ...change) *facts {
+	f := settledFacts()
+	for _, apply := range changes {
+		apply(f)
+	}
+	return f
+}
+
+func all(changes ...change) change {
+	return func(f *facts) {
+		for _, apply := range changes {
+			apply(f)
+		}
+	}
+}
+
+func unchanged(*facts) {}
+
+// firstImport is an empty key that nobody has claimed, and an object that was never settled.
+func firstImport(f *facts) {
+	generation := int64(0)
+	f.observed.Record, f.observed.Ownership = nil, "Unclaimed"
+	f.observed.Status = v1alpha1.KMSKeyImportStatus{ObservedGeneration: &generation}
+	f.observed.Memory = plan.Memory{FirstSeen: now, LastLook: now}
+	empty(f)
+	f.observed.Look.Key.CurrentKeyMaterialID = ""
+}
+
+// empty is a key without material.
+func empty(f *facts) {
+	f.observed.Look.Key.State, f.observed.Look.Key.Expiry = "PendingImport", kms.Expiry{}
+}
+
+// intent is an import whose answer was lost.
+func intent(f *facts) {
+	f.observed.Record.Intent = &v1alpha1.ImportIntent{
+		MaterialImport: materialImport("Import"),
+		Time:           metav1.NewTime(now.Add(-time.Minute)),
+		NotAfter:       metav1.NewTime(now.Add(-30 * time.Second)),
+		KeyState:       "PendingImport",
+	}
+}
+
+// firstIntent is a first import whose answer was lost.
+func firstIntent(f *facts) {
+	intent(f)
+	f.observed.Record.Imported = nil
+}
+
+func suspended(f *facts) { f.desired.Suspended = true }
+func deleting(f *facts)  { f.desired.Deleting = true }
+func noLook(f *facts)    { f.observed.Look = nil }
+func foreign(f *facts)   { f.observed.Ownership = "Foreign" }
+func otherKey(f *facts)  { f.observed.Look.Key.ARN = otherARN }
+
+// ownerless is a record that an earlier object left behind, as a new object without status finds it.
+func ownerless(f *facts) {
+	generation := int64(0)
+	f.observed.Ownership = "Ownerless"
+	f.observed.Record.Owner = nil
+	f.observed.Status = v1alpha1.KMSKeyImportStatus{ObservedGeneration: &generation}
+	f.observed.Memory = plan.Memory{FirstSeen: now, LastLook: now}
+}
+
+func nothingImported(f *facts) { f.observed.Record.Imported = nil }
+
+func state(state kms.KeyState) change {
+	return func(f *facts) { f.observed.Look.Key.State = state }
+}
+
+func lastState(state string) change {
+	return func(f *facts) { f.observed.Status.Key.State = state }
+}
+
+func lookError(class kms.ErrorClass) change {
+	return func(f *facts) {
+		f.observed.Look = &plan.LookResult{Err: &kms.Error{Operation: "DescribeKey", Class: class, Code: "SomeException", Message: "Something happened."}}
+	}
+}
+
+func attempt(tries int, err *kms.Error) change {
+	return func(f *facts) { f.observed.Attempt = &plan.ImportAttempt{Tries: tries, Err: err} }
+}
+
+func secret(presence plan.Presence) change {
+	return func(f *facts) { f.observed.Secret.Presence = presence }
+}
+
+func rewritten(f *facts) { f.observed.Secret.ResourceVersion = "101" }
+
+func material(m plan.Material) change {
+	return func(f *facts) { f.observed.Material = &m }
+}
+
+var (
+	sameMaterial         = material(plan.Material{Fingerprint: "fingerprint-1", Comparable: true})
+	otherMaterial        = material(plan.Material{Fingerprint: "fingerprint-2", Comparable: true})
+	incomparableMaterial = material(plan.Material{Fingerprint: "fingerprint-under-new-key"})
+	badMaterial          = material(plan.Material{Problem: "Secret \"payments-material\", key \"material\": too short", Comparable: true})
+)
+
+// requested is a reconcile-requested-at that was not seen before.
+func requested(f *facts) { f.desired.RequestedAt = "2026-03-01T11:59:59Z" }
+
+// age is how long ago the material was imported.
+func age(age time.Duration) change {
+	return func(f *facts) {
+		f.observed.Record.Imported.Time = metav1.NewTime(now.Add(-age))
+		f.observed.Memory.Confirmed = now.Add(-age)
+	}
+}
+
+// unconfirmed is an import by this process that no look has confirmed.
+func unconfirmed(f *facts) {
+	f.observed.Memory.ImportedHere = f.observed.Record.Imported.Time.Time
+	f.observed.Memory.Confirmed = time.Time{}
+}
+
+// restarted is a process that has seen this object for the first time in this pass.
+func restarted(f *facts) { f.observed.Memory = plan.Memory{FirstSeen: now} }
+
+func contradictedFor(d time.Duration) change {
+	return func(f *facts) { f.observed.Memory.ContradictedSince = now.Add(-d) }
+}
+
+func until(validTo time.Time) kms.Expiry {
+	return kms.Expiry{Model: "KEY_MATERIAL_EXPIRES", ValidTo: validTo}
+}
+
+// wantsExpiry is a spec.expiration.validTo so far ahead.
+func wantsExpiry(ahead time.Duration) change {
+	return func(f *facts) { f.desired.Expiry = until(now.Add(ahead)) }
+}
+
+// recordedExpiry is the expiry that the material was imported with.
+func recordedExpiry(ahead time.Duration) change {
+	return func(f *facts) {
+		validTo := metav1.NewTime(now.Add(ahead))
+		f.observed.Record.Imported.ExpirationModel, f.observed.Record.Imported.ValidTo = "KEY_MATERIAL_EXPIRES", &validTo
+	}
+}
+
+// reportedExpiry is the expiry that KMS reports, now and last.
+func reportedExpiry(ahead time.Duration) change {
+	return func(f *facts) {
+		validTo := metav1.NewTime(now.Add(ahead))
+		f.observed.Status.ExpirationModel, f.observed.Status.ValidTo = "KEY_MATERIAL_EXPIRES", &validTo
+		if f.observed.Look != nil && f.observed.Look.Err == nil {
+			f.observed.Look.Key.Expiry = until(now.Add(ahead))
+		}
+	}
+}
+
+// expires is material that was imported with this expiry, as it was wanted.
+func expires(ahead time.Duration) change {
+	return all(wantsExpiry(ahead), recordedExpiry(ahead), reportedExpiry(ahead))
+}
+
+func lastCondition(conditionType, reason string) change {
+	return func(f *facts) {
+		f.observed.Status.Conditions = append(f.observed.Status.Conditions, metav1.Condition{
+			Type: conditionType, Status: "True", Reason: reason, LastTransitionTime: metav1.NewTime(now),
+		})
+	}
+}
+
+func lastReady(status metav1.ConditionStatus) change {
+	return func(f *facts) { f.observed.Status.Conditions[0].Status = status }
+}
+
+// want is the part of a Step that a test is about. Empty fields of a Finish are not compared, except Outcome and Reason.
+type want struct {
+	action   plan.Action // nil stands for Finish
+	outcome  plan.Outcome
+	reason   string
+	after    time.Duration
+	message  string   // a part of it
+	warnings []string // as type and reason
+	warned   string   // a part of the first warning's message
+}
+
+func does(action plan.Action) want { return want{action: action} }
+func stalls(reason string) want    { return want{outcome: "Stalled", reason: reason} }
+func waits(reason string) want     { return want{outcome: "Waiting", reason: reason} }
+func retries(reason string) want   { return want{outcome: "Retry", reason: reason} }
+func progresses(after time.Duration) want {
+	return want{outcome: "Progressing", reason: "Progressing", after: after}
+}
+func settles(warnings ...string) want {
+	return want{outcome: "Settled", warnings: append([]string{}, warnings...)}
+}
+
+func (w want) saying(part string) want {
+	w.message = part
+	return w
+}
+
+func (w want) within(after time.Duration) want {
+	w.after = after
+	return w
+}
+
+func (w want) warning(part string) want {
+	w.warned = part
+	return w
+}
+
+func assertStep(t *testing.T, reason string, got plan.Step, w want) {
+	t.Helper()
+	if w.action == nil {
+		w.action = plan.Finish{}
+	}
+	if diff := cmp.Diff(w.action, got.Action); diff != "" {
+		t.Fatalf("%s: action (-want +got):\n%s\nstep: %+v", reason, diff, got)
+	}
+	if got.Outcome != w.outcome || got.Reason != w.reason {
+		t.Errorf("%s: got %s %q (%s), want %s %q", reason, got.Outcome, got.Reason, got.Message, w.outcome, w.reason)
+	}
+	if w.after != 0 && got.After != w.after {
+		t.Errorf("%s: looks again after %s, want %s", reason, got.After, w.after)
+	}
+	if !strings.Contains(got.Message, w.message) {
+		t.Errorf("%s: message %q does not say %q", reason, got.Message, w.message)
+	}
+	if w.warned != "" && (len(got.Warnings) == 0 || !strings.Contains(got.Warnings[0].Message, w.warned)) {
+		t.Errorf("%s: warnings %v do not say %q", reason, got.Warnings, w.warned)
+	}
+	if w.warnings != nil {
+		warnings := []string{}
+		for _, warning := range got.Warnings {
+			warnings = append(warnings, warning.Type+" "+warning.Reason)
+		}
+		if diff := cmp.Diff(w.warnings, warnings); diff != "" {
+			t.Errorf("%s: warnings (-want +got):\n%s", reason, diff)
+		}
+	}
+}
+
+// cases are what a table of this package holds.
+type cases map[string]struct {
+	reason string
+	change change
+	want   want
+}
+
+func (table cases) run(t *testing.T) {
+	t.Helper()
+	for name, tc := range table {
+		t.Run(name, func(t *testing.T) {
+			assertStep(t, tc.reason, changed(tc.change).next(), tc.want)
+		})
+	}
+}
+
+// echoed is a request that the status already answers.
+func echoed(f *facts) { f.observed.Status.LastHandledReconcileAt = f.desired.RequestedAt }
+
+func firstImportAction() plan.ImportMaterial {
+	return plan.ImportMaterial{
+		Operation:  "Import",
+		Expiry:     kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"},
+		Wrapping:   kms.Wrapping{Algorithm: "RSAES_OAEP_SHA_256", KeySpec: "RSA_4096"},
+		RejectWeak: true,
+	}
+}
+
+func reimportAction() plan.ImportMaterial {
+	return plan.ImportMaterial{
+		Operation:  "Reimport",
+		Expiry:     kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"},
+		Wrapping:   kms.Wrapping{Algorithm: "RSAES_OAEP_SHA_256", KeySpec: "RSA_4096"},
+		Expect:     "fingerprint-1",
+		ReimportOf: "material-1",
+	}
+}
+
+// reimportUntil is a re-import with a fixed expiry.
+func reimportUntil(ahead time.Duration) plan.ImportMaterial {
+	action := reimportAction()
+	action.Expiry = until(now.Add(ahead))
+	return action
+}
+
+// importUntil is a first import with a fixed expiry.
+func importUntil(ahead time.Duration) plan.ImportMaterial {
+	action := firstImportAction()
+	action.Expiry = until(now.Add(ahead))
+	return action
+}
+
+func kmsAlgorithm(name string) kms.WrappingAlgorithm { return kms.WrappingAlgorithm(name) }
+func kmsKeySpec(name string) kms.WrappingKeySpec     { return kms.WrappingKeySpec(name) }

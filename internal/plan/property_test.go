@@ -1,0 +1,279 @@
+package plan_test
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
+)
+
+// A choice is one value of a dimension of the world. A world is one choice of each dimension.
+type choice struct {
+	name  string
+	apply change
+}
+
+// worlds enumerates a product.
+func worlds(dimensions [][]choice, visit func(name func() string, f *facts)) {
+	chosen := make([]choice, len(dimensions))
+	var choose func(int)
+	choose = func(i int) {
+		if i == len(dimensions) {
+			f := settledFacts()
+			for _, c := range chosen {
+				c.apply(f)
+			}
+			visit(func() string { return fmt.Sprint(names(chosen)) }, f)
+			return
+		}
+		for _, c := range dimensions[i] {
+			chosen[i] = c
+			choose(i + 1)
+		}
+	}
+	choose(0)
+}
+
+func names(chosen []choice) []string {
+	all := make([]string, 0, len(chosen))
+	for _, c := range chosen {
+		all = append(all, c.name)
+	}
+	return all
+}
+
+// world is every combination of what may be known of a key, its record, the Secret and the spec, in a situation. Some
+// combinations cannot happen; the plan must be safe in those too.
+func world() [][]choice {
+	recordIs := func(imported, intended bool) change {
+		return func(f *facts) {
+			if f.observed.Record == nil {
+				return
+			}
+			if intended {
+				intent(f)
+			}
+			if !imported {
+				nothingImported(f)
+			}
+		}
+	}
+	refusal := func(class kms.ErrorClass, tries int) change {
+		return attempt(tries, &kms.Error{Operation: "ImportKeyMaterial", Class: class, Code: "SomeException", Message: "Something happened."})
+	}
+	return [][]choice{
+		{
+			{"Enabled", unchanged}, {"PendingImport", empty}, {"Disabled", state("Disabled")}, {"PendingDeletion", state("PendingDeletion")},
+			{"Updating", state("Updating")}, {"unheard of", state("Frozen")},
+		},
+		{
+			{"mine", unchanged}, {"foreign", foreign}, {"ownerless", func(f *facts) { f.observed.Ownership = "Ownerless" }},
+			{"unclaimed", func(f *facts) { f.observed.Record, f.observed.Ownership = nil, "Unclaimed" }},
+		},
+		{
+			{"imported", recordIs(true, false)}, {"intent", recordIs(false, true)}, {"imported and intent", recordIs(true, true)}, {"claim", recordIs(false, false)},
+		},
+		{
+			{"bytes unread", unchanged}, {"same bytes", sameMaterial}, {"other bytes", otherMaterial}, {"incomparable bytes", incomparableMaterial}, {"bad bytes", badMaterial},
+		},
+		{
+			{"Secret as recorded", unchanged}, {"Secret rewritten", rewritten}, {"no Secret", secret("Absent")}, {"no consent", secret("NotConsenting")}, {"no key", secret("KeyMissing")},
+		},
+		{
+			{"permanent", unchanged}, {"expiring", ifImported(expires(30 * day))}, {"expired", ifImported(expires(-day))}, {"expiry moves", wantsExpiry(30 * day)},
+			{"expiry past", wantsExpiry(-time.Second)}, {"expiry near", wantsExpiry(time.Minute)}, {"expiry far", wantsExpiry(366 * day)},
+		},
+		{
+			{"at rest", unchanged}, {"deleting", deleting}, {"suspended", suspended}, {"restarted", all(noLook, restarted)},
+			{"no look", noLook}, {"look not found", lookError("NotFound")}, {"look throttled", lookError("Throttled")},
+			{"other key", otherKey}, {"not external", func(f *facts) { f.observed.Look.Key.Origin = "AWS_KMS" }},
+			{"requested", requested}, {"second contradiction", contradictedFor(time.Minute)},
+			{"just imported", ifImported(all(age(0), unconfirmed, attempt(1, nil)))},
+			{"unconverged", ifImported(unconfirmed)}, {"was disabled", lastState("Disabled")},
+			{"token refused", refusal("TokenRefused", 1)}, {"token refused twice", refusal("TokenRefused", 2)}, {"import throttled", refusal("Throttled", 1)},
+			{"turn to wait for", func(f *facts) { f.observed.TurnIn = time.Second }},
+		},
+	}
+}
+
+// ifImported leaves worlds alone in which nothing was imported.
+func ifImported(apply change) change {
+	return func(f *facts) {
+		if f.observed.Record != nil && f.observed.Record.Imported != nil {
+			apply(f)
+		}
+	}
+}
+
+func TestNeverInAnyWorld(t *testing.T) {
+	count, imports := 0, 0
+	worlds(world(), func(name func() string, f *facts) {
+		count++
+		step := f.next()
+		var broken []string
+		if action, ok := step.Action.(plan.ImportMaterial); ok {
+			imports++
+			broken = brokenByImport(f, action)
+		}
+		broken = append(broken, brokenByStep(f, step)...)
+		if len(broken) > 0 {
+			t.Fatalf("%s:\n%s\n%+v", name(), strings.Join(broken, "\n"), step)
+		}
+	})
+	if count < 100_000 || imports < 1000 {
+		t.Errorf("%d worlds with %d imports prove little", count, imports)
+	}
+}
+
+// brokenByImport says which rule an import breaks: those that keep keys from being destroyed.
+func brokenByImport(f *facts, action plan.ImportMaterial) []string {
+	d, o := f.desired, f.observed
+	recorded := ""
+	if o.Record != nil && (o.Record.Imported != nil || o.Record.Intent != nil) {
+		recorded = "fingerprint-1"
+	}
+	ahead := action.Expiry.ValidTo.Sub(o.Now)
+	looked := o.Look != nil && o.Look.Err == nil
+	rules := map[string]bool{
+		"suspended":                 !d.Suspended,
+		"deleting":                  !d.Deleting,
+		"without a look":            looked,
+		"another's key":             o.Ownership == "Mine" || o.Ownership == "Unclaimed" && o.Record == nil,
+		"another key":               looked && (o.Record == nil || o.Look.Key.ARN == o.Record.KeyARN),
+		"not EXTERNAL":              looked && o.Look.Key.Origin == "EXTERNAL",
+		"in that state":             looked && (o.Look.Key.State == "Enabled" || o.Look.Key.State == "PendingImport"),
+		"full, no record":           looked && (o.Look.Key.State == "PendingImport" || recorded != ""),
+		"not the record's material": action.Expect == recorded,
+		"other material":            recorded == "" || o.Material == nil || o.Material.Fingerprint == recorded,
+		"bad material":              o.Material == nil || o.Material.Problem == "",
+		"without Secret":            o.Secret.Presence == "Present",
+		"not its turn":              o.TurnIn == 0,
+		"not the wanted expiry":     action.Expiry == d.Expiry,
+		"refused expiry":            action.Expiry.Model != "KEY_MATERIAL_EXPIRES" || ahead >= 5*time.Minute && ahead <= 365*day,
+		"weak material":             action.RejectWeak == (recorded == ""),
+		"twice in a pass":           o.Attempt == nil || mayFollow(o),
+		"after it was disabled":     o.Status.Key.State != "Disabled" || o.Look.Key.State != "PendingImport" || o.Record == nil || o.Record.Imported == nil,
+	}
+	var broken []string
+	for rule, kept := range rules {
+		if !kept {
+			broken = append(broken, "import: "+rule)
+		}
+	}
+	return broken
+}
+
+// mayFollow reports whether an import may be made in a pass that has made one: after a refused token, once. A world in
+// which a successful import left an intent behind, or another expiry than was wanted, cannot happen.
+func mayFollow(o plan.Observed) bool {
+	if o.Attempt.Err == nil {
+		return o.Record.Intent != nil || o.Record.Imported.ExpirationModel == "KEY_MATERIAL_DOES_NOT_EXPIRE"
+	}
+	return o.Attempt.Err.Class == "TokenRefused" && o.Attempt.Tries == 1
+}
+
+var aReason = regexp.MustCompile(`^[A-Z][A-Za-z]+$`)
+
+// brokenByStep says which rule of the form of a step is broken.
+func brokenByStep(f *facts, step plan.Step) []string {
+	_, last := step.Action.(plan.Finish)
+	explained := aReason.MatchString(step.Reason) && step.Message != ""
+	quiet := step.Reason == "" && step.Message == ""
+	usable := plan.UsabilityOf(f.observed) == "Usable"
+	rules := map[string]bool{
+		"an action says nothing about the end": last || reflect.DeepEqual(step, plan.Step{Action: step.Action}),
+		"deleted objects are left alone":       !f.desired.Deleting || step.Outcome == "Untouched",
+		"suspended objects are left alone":     !f.desired.Suspended || step.Outcome == "Suspended",
+		"one line":                             !strings.ContainsAny(step.Message, "\n\r"),
+		"no future in the past":                step.After >= 0,
+	}
+	if last {
+		switch step.Outcome {
+		case "Waiting", "Stalled", "Progressing":
+			rules["a reason, a sentence, a next time"] = explained && step.After > 0
+		case "Retry":
+			rules["a reason, a sentence, backoff"] = explained && step.After == 0
+		case "Suspended":
+			rules["a reason and a sentence"] = explained
+		case "Settled":
+			rules["settled is quiet, usable and looked at again"] = quiet && usable && step.After > 0 && f.observed.Look != nil
+		case "Untouched":
+			rules["untouched says nothing"] = quiet
+		default:
+			rules["an outcome"] = false
+		}
+	}
+	for _, warning := range step.Warnings {
+		rules["a warning has a type, a reason and a sentence"] = aReason.MatchString(warning.Type) && aReason.MatchString(warning.Reason) &&
+			warning.Message != "" && !strings.ContainsAny(warning.Message, "\n\r")
+	}
+	var broken []string
+	for rule, kept := range rules {
+		if !kept {
+			broken = append(broken, "step: "+rule)
+		}
+	}
+	return broken
+}
+
+// Next is a pure function: the same facts give the same step, and are left as they were.
+func TestNextIsPure(t *testing.T) {
+	i := 0
+	worlds(world(), func(name func() string, f *facts) {
+		if i++; i%29 != 0 {
+			return
+		}
+		before := f.copy()
+		first, second := f.next(), f.next()
+		if !reflect.DeepEqual(first, second) {
+			t.Fatalf("%s: got %+v and then %+v", name(), first, second)
+		}
+		if !reflect.DeepEqual(f, before) {
+			t.Fatalf("%s: the facts were changed", name())
+		}
+	})
+}
+
+func (f *facts) copy() *facts {
+	c := *f
+	c.observed.Status = *f.observed.Status.DeepCopy()
+	c.observed.Record = f.observed.Record.DeepCopy()
+	if look := f.observed.Look; look != nil {
+		c.observed.Look = &plan.LookResult{Key: look.Key, Err: copyOf(look.Err)}
+	}
+	c.observed.Material = copyOf(f.observed.Material)
+	if attempt := f.observed.Attempt; attempt != nil {
+		c.observed.Attempt = &plan.ImportAttempt{Tries: attempt.Tries, Err: copyOf(attempt.Err)}
+	}
+	return &c
+}
+
+func copyOf[T any](value *T) *T {
+	if value == nil {
+		return nil
+	}
+	c := *value
+	return &c
+}
+
+// A clock that stands still or jumps must not make the plan panic or wait for ever.
+func TestAnyClock(t *testing.T) {
+	for _, at := range []time.Time{{}, time.Unix(0, 0), now.AddDate(-50, 0, 0), now.AddDate(50, 0, 0)} {
+		for name, apply := range map[string]change{
+			"settled": unchanged, "expiring": expires(day), "empty": empty, "first": firstImport, "waiting": lookError("NotFound"),
+			"first sight": all(noLook, restarted), "reconciling": all(empty, lastCondition("Reconciling", "Progressing")),
+		} {
+			f := changed(apply)
+			f.observed.Now = at
+			f.observed.Memory.FirstSeen = at
+			if after := f.next().After; after < 0 || after > 11*time.Minute {
+				t.Errorf("%s at %s: looks again after %s", name, at, after)
+			}
+		}
+	}
+}
