@@ -85,7 +85,7 @@ manifests: generate ## Generate the CRDs and the operator's roles, and what gene
 test: controlplane ## Run the tests of PACKAGES on the control plane, with the race detector
 	@race=-race; \
 	if [ "$$(go env CGO_ENABLED)" != 1 ]; then race=; echo "test: no C compiler here, so no race detector"; fi; \
-	KUBEBUILDER_ASSETS="$$(cd "$(ASSETS)" && pwd)" go test $$race $(TESTFLAGS) $(PACKAGES)
+	KUBEBUILDER_ASSETS="$$(cd "$(ASSETS)" && pwd)" go test $$race $(PACKAGES) $(TESTFLAGS)
 	@echo "test: ok"
 
 .PHONY: fuzz

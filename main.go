@@ -192,6 +192,7 @@ func (f *flags) start(ctx context.Context) error {
 		Recorder:       manager.GetEventRecorder(name),
 		Clock:          clock.RealClock{},
 		Namespace:      f.operatorNamespace,
+		Watched:        f.namespaces,
 		Resync:         f.resync,
 		ParametersRate: f.parametersRate,
 	})

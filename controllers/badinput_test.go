@@ -22,7 +22,7 @@ var _ = Describe("A Secret that is not ready", func() {
 		Expect(*object.Status.ObservedGeneration).To(BeZero(), "nothing is settled yet")
 
 		newSecret(ctx, "material", randomMaterial())
-		expectOutcome(ctx, object, "Ready=True Imported")
+		expectOutcomeWithin(ctx, promptly, object, "Ready=True Imported")
 	})
 
 	It("must consent before its content is read", func(ctx context.Context) {
@@ -35,7 +35,7 @@ var _ = Describe("A Secret that is not ready", func() {
 		Expect(apiWire.spent().SecretReads).To(BeZero())
 
 		edit(ctx, secret, func(s *corev1.Secret) { s.Labels = map[string]string{consentLabel: "true"} })
-		expectOutcome(ctx, object, "Ready=True Imported")
+		expectOutcomeWithin(ctx, promptly, object, "Ready=True Imported")
 	})
 
 	It("does not consent with any other value of the label", func(ctx context.Context) {
@@ -51,8 +51,8 @@ var _ = Describe("A Secret that is not ready", func() {
 		object = expectOutcome(ctx, object, "Ready=False SecretKeyMissing, Reconciling")
 		Expect(message(object, "Ready")).To(Equal(`Secret "material" has no key "material": add it, or correct spec.material.secretRef.key`))
 
-		edit(ctx, object, func(o *v1alpha1.KMSKeyImport) { o.Spec.Material.SecretRef.Key = "other" })
-		expectOutcome(ctx, object, "Ready=True Imported")
+		edit(ctx, secret, func(s *corev1.Secret) { s.Data["material"] = s.Data["other"] })
+		expectOutcomeWithin(ctx, promptly, object, "Ready=True Imported")
 	})
 })
 
@@ -69,7 +69,7 @@ var _ = DescribeTable("A value that is no material for the key stalls without a 
 		By("correcting the Secret")
 		edit(ctx, object, func(o *v1alpha1.KMSKeyImport) { o.Spec.Material.Encoding = "Raw" })
 		edit(ctx, secret, func(s *corev1.Secret) { s.Data["material"] = randomMaterial() })
-		expectOutcome(ctx, object, "Ready=True Imported")
+		expectOutcomeWithin(ctx, promptly, object, "Ready=True Imported")
 	},
 	Entry("an empty value", []byte{}, v1alpha1.MaterialEncoding("Raw"), "exactly 32 bytes"),
 	Entry("a byte too few", make([]byte, 31), v1alpha1.MaterialEncoding("Raw"), "exactly 32 bytes"),
@@ -92,10 +92,15 @@ var _ = Describe("A key that cannot be imported into", func() {
 	BeforeEach(func(ctx context.Context) { newSecret(ctx, "material", randomMaterial()) })
 
 	It("is looked for until it exists", func(ctx context.Context) {
-		missing := "00000000-0000-4000-8000-000000000000"
-		object := expectOutcome(ctx, newImport(ctx, "payments", missing), "Ready=False KeyNotFound, Reconciling")
-		Expect(message(object, "Ready")).To(ContainSubstring(missing))
+		kmsWire.set("alias/later", "DescribeKey", refuses("NotFoundException", "Alias alias/later is not found."))
+		object := expectOutcome(ctx, newImport(ctx, "payments", "alias/later"), "Ready=False KeyNotFound, Reconciling")
+		Expect(message(object, "Ready")).To(ContainSubstring(`KMS has no key "alias/later"`))
 		Expect(object.Status.Key).To(BeNil())
+
+		key := newSymmetricKey(ctx)
+		kmsWire.set("alias/later", "DescribeKey", aliasTo(&key))
+		DeferCleanup(func() { kmsWire.set("alias/later", "DescribeKey", nil) })
+		expectOutcome(ctx, object, "Ready=True Imported")
 	})
 
 	It("is refused when KMS made its material", func(ctx context.Context) {
@@ -128,6 +133,28 @@ var _ = Describe("A key that cannot be imported into", func() {
 		expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=False KeyPendingDeletion, Stalled")
 		Expect(kmsWire.changes(key)).To(BeZero())
 	})
+
+	DescribeTable("is never changed, once it was imported, while it is in a state that passes or that a person must end",
+		func(ctx context.Context, state, want string) {
+			key := newSymmetricKey(ctx)
+			object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+			kmsWire.set(key, "DescribeKey", inState(state))
+			requestReconcile(ctx, object)
+			expectOutcome(ctx, object, want)
+			expectFixedPoint(ctx, object)
+			Expect(kmsWire.changes(key)).To(Equal(2), "those of the first import")
+
+			kmsWire.set(key, "DescribeKey", nil)
+			requestReconcile(ctx, object)
+			expectOutcome(ctx, object, "Ready=True Imported")
+			Expect(kmsWire.changes(key)).To(Equal(2))
+		},
+		Entry(nil, "Updating", "Ready=True Imported, Reconciling KeyUpdating"),
+		Entry(nil, "Unavailable", "Ready=False KeyUnavailable, Reconciling"),
+		Entry(nil, "Disabled", "Ready=False KeyDisabled, Reconciling"),
+		Entry(nil, "PendingDeletion", "Ready=False KeyPendingDeletion, Stalled"),
+		Entry(nil, "PendingReplicaDeletion", "Ready=False KeyPendingReplicaDeletion, Stalled"),
+	)
 
 	DescribeTable("in a state that passes or that a person must end",
 		func(ctx context.Context, state, want string) {
@@ -180,6 +207,7 @@ var _ = DescribeTable("A KMS that does not do what it is asked to",
 	Entry("throttles looks", "DescribeKey", refuses("ThrottlingException", "Rate exceeded"), "Ready=Unknown Throttled, Reconciling"),
 	Entry("throttles parameters", "GetParametersForImport", refuses("ThrottlingException", "Rate exceeded"), "Ready=False Throttled, Reconciling"),
 	Entry("denies looks", "DescribeKey", refuses("AccessDeniedException", "not authorized"), "Ready=Unknown AccessDenied, Reconciling"),
+	Entry("denies parameters", "GetParametersForImport", refuses("AccessDeniedException", "not authorized"), "Ready=False AccessDenied, Reconciling"),
 	Entry("denies the import", "ImportKeyMaterial", refuses("AccessDeniedException", "not authorized"), "Ready=False AccessDenied, Reconciling"),
 )
 
@@ -189,8 +217,9 @@ var _ = Describe("A KMS that cannot be reached any more", func() {
 		key := newSymmetricKey(ctx)
 		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
 		kmsWire.set(key, "DescribeKey", unreachable)
-		requestReconcile(ctx, object)
+		askForLook(ctx, object)
 		expectOutcome(ctx, object, "Ready=True Imported, Reconciling KMSUnreachable")
+		Expect(reload(ctx, object).Status.LastHandledReconcileAt).To(BeEmpty(), "nobody has looked yet")
 
 		now.advance(3*time.Hour + time.Minute)
 		expectOutcome(ctx, object, "Ready=Unknown KMSUnreachable, Reconciling")
@@ -232,6 +261,16 @@ var _ = Describe("Deleting the object", func() {
 		Entry("by material that is invalid", func(ctx context.Context, _ string) { newSecret(ctx, "material", []byte("short")) },
 			"Ready=False InvalidKeyMaterial, Stalled"),
 	)
+
+	It("gives up the key whatever is broken", func(ctx context.Context) {
+		secret := newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+		kmsWire.set(key, "DescribeKey", unreachable)
+		Expect(k8s.Delete(ctx, secret)).To(Succeed())
+		Expect(k8s.Delete(ctx, object)).To(Succeed())
+		Eventually(func() bool { return recordOf(ctx, key).Owner == nil }).WithTimeout(promptly).Should(BeTrue())
+	})
 
 	It("is left alone while somebody else's finalizer holds it", func(ctx context.Context) {
 		newSecret(ctx, "material", randomMaterial())

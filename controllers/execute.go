@@ -22,6 +22,10 @@ func (r *Reconciler) execute(ctx context.Context, p *pass, action plan.Action) e
 		return r.claimRecord(ctx, p)
 	case plan.AcceptSecretVersion:
 		return r.acceptSecretVersion(ctx, p)
+	case plan.HoldKey:
+		return r.update(ctx, p, held(p.observed.Record, p.observed.Look.Key.State, r.clock.Now()))
+	case plan.LiftHold:
+		return r.update(ctx, p, holdLifted(p.observed.Record, r.clock.Now()))
 	case plan.ImportMaterial:
 		return r.importMaterial(ctx, p, action)
 	default:

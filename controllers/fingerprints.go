@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/keyimport-dev/kms-key-import-operator/internal/keymaterial"
 )
@@ -21,7 +22,6 @@ const (
 	FingerprintSecretName = "kms-key-import-fingerprint-key"
 
 	fingerprintSecretKey = "key"
-	fingerprintKeyBytes  = 32
 )
 
 // fingerprints makes the operator's fingerprint key at its first use and keeps it.
@@ -63,7 +63,7 @@ func (f *fingerprints) loadOrCreate(ctx context.Context) (*corev1.Secret, error)
 	if !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("get fingerprint key: %w", err)
 	}
-	key := make([]byte, fingerprintKeyBytes)
+	key := make([]byte, keymaterial.FingerprintKeyBytes)
 	if _, err := rand.Read(key); err != nil {
 		return nil, fmt.Errorf("make fingerprint key: %w", err)
 	}
@@ -76,5 +76,7 @@ func (f *fingerprints) loadOrCreate(ctx context.Context) (*corev1.Secret, error)
 	if err := f.client.Create(ctx, secret); err != nil {
 		return nil, fmt.Errorf("create fingerprint key: %w", err)
 	}
+	logf.FromContext(ctx).Info("Made a new fingerprint key; what was imported under an earlier one can no longer be compared",
+		"namespace", f.namespace, "secret", FingerprintSecretName)
 	return secret, nil
 }

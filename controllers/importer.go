@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 	"github.com/keyimport-dev/kms-key-import-operator/internal/keymaterial"
 	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
@@ -32,12 +34,16 @@ func (r *Reconciler) importMaterial(ctx context.Context, p *pass, action plan.Im
 	if err != nil || !mayImport(p.observed, action.Expect) {
 		return err
 	}
-	if p.observed.TurnIn = r.turns.take(p.object.UID, r.clock.Now()); p.observed.TurnIn > 0 {
+	r.memories.refused(p.name, plan.Refusal{}) // whatever was refused before is being tried again
+	if !r.takeTurn(p) {
 		return nil
 	}
-	p.attempt()
+	p.attempt(action)
 	sealed, err := r.seal(ctx, p, action.Wrapping, material)
 	if err != nil || p.observed.Attempt.Err != nil {
+		return err
+	}
+	if err := r.confirmObject(ctx, p); err != nil {
 		return err
 	}
 	intent, err := r.writeIntent(ctx, p, action)
@@ -51,12 +57,39 @@ func (r *Reconciler) importMaterial(ctx context.Context, p *pass, action plan.Im
 	})
 }
 
+// takeTurn reports whether GetParametersForImport may be called now.
+func (r *Reconciler) takeTurn(p *pass) bool {
+	if p.observed.Attempt != nil {
+		r.turns.borrow(r.clock.Now())
+		return true
+	}
+	p.observed.TurnIn = r.turns.take(p.object.UID, r.clock.Now())
+	return p.observed.TurnIn == 0
+}
+
+// confirmObject makes sure, as the last thing before the intent, that nobody has suspended, changed or deleted the object
+// since this pass began: whoever is taking a key back must not find it imported once more.
+func (r *Reconciler) confirmObject(ctx context.Context, p *pass) error {
+	stored := &v1alpha1.KMSKeyImport{}
+	if err := r.live.Get(ctx, p.name, stored); err != nil {
+		if apierrors.IsNotFound(err) {
+			return fmt.Errorf("object was deleted: %w", errStale)
+		}
+		return fmt.Errorf("get KMSKeyImport: %w", err)
+	}
+	if stored.UID != p.object.UID || stored.Generation != p.object.Generation {
+		return fmt.Errorf("object: %w", errStale)
+	}
+	return nil
+}
+
 // attempt counts the tries of this pass.
-func (p *pass) attempt() {
+func (p *pass) attempt(action plan.ImportMaterial) {
 	tries := 1
 	if p.observed.Attempt != nil {
 		tries += p.observed.Attempt.Tries
 	}
+	p.importing = action
 	p.observed.Attempt = &plan.ImportAttempt{Tries: tries}
 }
 
@@ -73,7 +106,7 @@ func (r *Reconciler) seal(ctx context.Context, p *pass, wrapping kms.Wrapping, m
 	if err != nil {
 		kmsError, err := classified(ctx, err)
 		if err == nil {
-			p.failed(kmsError)
+			r.noteFailure(p, kmsError)
 		}
 		return kms.SealedMaterial{}, err
 	}
@@ -129,7 +162,7 @@ func (r *Reconciler) sendImport(ctx context.Context, p *pass, intent v1alpha1.Im
 	if err := r.update(write, p, record); err != nil {
 		return err
 	}
-	r.memories.imported(p.name, record.Imported.Time.Time)
+	r.memories.imported(p.name, record.Imported.Time.Time, p.desired.RequestedAt)
 	p.imports = append(p.imports, intent.Operation)
 	p.observed.Look = nil
 	return nil
@@ -142,9 +175,9 @@ func (r *Reconciler) importFailed(ctx, write context.Context, p *pass, cause err
 	if err != nil {
 		return err
 	}
-	p.failed(kmsError)
+	r.noteFailure(p, kmsError)
 	if kmsError.OutcomeUnknown() {
 		return nil
 	}
-	return r.update(write, p, refused(p.observed.Record, kmsError, r.clock.Now()))
+	return r.update(write, p, importRefused(p.observed.Record, kmsError, r.clock.Now()))
 }

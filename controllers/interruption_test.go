@@ -48,6 +48,8 @@ var _ = Describe("An import that KMS refuses", func() {
 		Expect(record.Intent).To(BeNil())
 		Expect(record.Imported).To(BeNil())
 		Expect(string(record.History[len(record.History)-1].Event)).To(Equal("ImportRefused"))
+		expectFixedPoint(ctx, object)
+		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1), "what was refused is not tried again as it is")
 
 		kmsWire.set(key, "ImportKeyMaterial", nil)
 		edit(ctx, secret, func(s *corev1.Secret) { s.Data["material"] = randomMaterial() })
@@ -107,7 +109,7 @@ var _ = Describe("A restart", func() {
 		operator.stop()
 		looks := kmsWire.count(key, "DescribeKey")
 		apiWire.reset()
-		operator = startOperator(time.Hour)
+		operator = startOperator()
 
 		Consistently(func() int { return kmsWire.count(key, "DescribeKey") }).WithTimeout(2 * time.Second).Should(Equal(looks))
 		Expect(apiWire.spent()).To(Equal(budget{}))
@@ -132,8 +134,10 @@ var _ = Describe("A restart", func() {
 		Eventually(reached).WithTimeout(patience).Should(BeClosed())
 		kmsWire.set(key, "ImportKeyMaterial", nil)
 		Eventually(operator.done).WithTimeout(patience).Should(Receive())
-		operator = startOperator(time.Hour)
+		Expect(recordOf(ctx, key).Imported).NotTo(BeNil(), "the result is written down although the process was stopped")
+		operator = startOperator()
 		expectOutcome(ctx, object, "Ready=True Imported")
+		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1))
 	})
 
 	It("finds keys whose owners were deleted meanwhile", func(ctx context.Context) {
@@ -142,7 +146,7 @@ var _ = Describe("A restart", func() {
 		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
 		operator.stop()
 		Expect(k8s.Delete(ctx, object)).To(Succeed())
-		operator = startOperator(time.Hour)
+		operator = startOperator()
 		Eventually(func() bool { return recordOf(ctx, key).Owner == nil }).WithTimeout(patience).Should(BeTrue())
 	})
 
@@ -154,7 +158,7 @@ var _ = Describe("A restart", func() {
 		lost := &corev1.Secret{}
 		lost.Namespace, lost.Name = operatorNamespace, "kms-key-import-fingerprint-key"
 		Expect(k8s.Delete(ctx, lost)).To(Succeed())
-		operator = startOperator(time.Hour)
+		operator = startOperator()
 		edit(ctx, secret, func(s *corev1.Secret) { s.Annotations = map[string]string{"touched": "yes"} })
 		object = expectOutcome(ctx, object, "Ready=False MaterialUnverifiable, Stalled")
 		Expect(meta.FindStatusCondition(object.Status.Conditions, "Stalled").Message).To(ContainSubstring("fingerprint"))

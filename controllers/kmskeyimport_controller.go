@@ -28,19 +28,20 @@ import (
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=kms.keyimport.dev,resources=kmskeyrecords,verbs=get;list;watch;create;update,namespace=kms-key-import-system
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=create,namespace=kms-key-import-system
+// +kubebuilder:rbac:groups="",resources=secrets,resourceNames=kms-key-import-fingerprint-key,verbs=get,namespace=kms-key-import-system
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch,namespace=kms-key-import-system
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update,namespace=kms-key-import-system
 
 const (
-	// maxSteps bounds a pass: look, import, one more import with fresh parameters, and the looks and record writes
-	// between them.
-	maxSteps = 10
+	// maxSteps bounds a pass. The longest looks, takes over, lifts a hold, accepts a Secret, imports, imports once more
+	// with fresh parameters, with a look before and after, and ends.
+	maxSteps = 12
 
 	// conflictDelay lets the cache catch up with the write that was faster.
 	conflictDelay = time.Second
 )
 
-// Options configure a Reconciler. All fields are required.
+// Options configure a Reconciler. All fields but Watched are required.
 type Options struct {
 	Client    client.Client // reads from the cache
 	Live      client.Reader // reads from the API server
@@ -48,6 +49,7 @@ type Options struct {
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
 	Namespace string        // the operator's own: records and the fingerprint key live there
+	Watched   []string      // the namespaces whose objects are reconciled; empty: all
 	Resync    time.Duration // how often a settled key is looked at
 	// ParametersRate is how many GetParametersForImport calls are made per second.
 	ParametersRate float64
@@ -61,6 +63,7 @@ type Reconciler struct {
 	recorder     events.EventRecorder
 	clock        clock.PassiveClock
 	resync       time.Duration
+	watched      []string
 	records      records
 	secrets      secrets
 	fingerprints *fingerprints
@@ -77,6 +80,7 @@ func NewReconciler(options Options) *Reconciler {
 		recorder:     options.Recorder,
 		clock:        options.Clock,
 		resync:       options.Resync,
+		watched:      options.Watched,
 		records:      records{cached: options.Client, live: options.Live, namespace: options.Namespace},
 		secrets:      secrets{cached: options.Client, live: options.Live},
 		fingerprints: &fingerprints{client: options.Client, live: options.Live, namespace: options.Namespace},
@@ -90,7 +94,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	result, err := r.reconcile(ctx, request.NamespacedName)
 	if isConflict(err) {
 		logf.FromContext(ctx).V(1).Info("Somebody else was faster; looking again", "cause", err.Error())
-		return ctrl.Result{RequeueAfter: conflictDelay}, nil
+		priority := int(plan.PriorityEdit)
+		return ctrl.Result{RequeueAfter: conflictDelay, Priority: &priority}, nil
 	}
 	return result, err
 }
@@ -111,6 +116,7 @@ func (r *Reconciler) reconcile(ctx context.Context, name types.NamespacedName) (
 	}
 	p := r.begin(object)
 	step, err := r.run(ctx, p)
+	r.tellImports(ctx, p)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -137,7 +143,7 @@ func (r *Reconciler) run(ctx context.Context, p *pass) (plan.Step, error) {
 	return plan.Step{}, fmt.Errorf("pass did not settle within %d steps", maxSteps)
 }
 
-// persist writes the status if it changed, and then tells of what happened.
+// persist writes the status if it changed, and then tells of it.
 func (r *Reconciler) persist(ctx context.Context, p *pass, step plan.Step) error {
 	before := p.object.Status
 	after := status.Apply(p.desired, p.observed, step)
@@ -148,14 +154,14 @@ func (r *Reconciler) persist(ctx context.Context, p *pass, step plan.Step) error
 			return client.IgnoreNotFound(err)
 		}
 	}
-	r.tell(ctx, p, before, step)
+	r.tellOutcome(ctx, p, before, step)
 	return nil
 }
 
 // result turns the last step of a pass into what the work queue understands.
 func result(step plan.Step) (ctrl.Result, error) {
 	priority := int(step.Priority)
-	if step.Outcome == plan.OutcomeRetry {
+	if step.Outcome == plan.OutcomeRetry && step.After == 0 {
 		return ctrl.Result{Priority: &priority}, fmt.Errorf("%s: %s", step.Reason, step.Message)
 	}
 	return ctrl.Result{RequeueAfter: step.After, Priority: &priority}, nil

@@ -76,7 +76,7 @@ var _ = Describe("An imported key", func() {
 			Expect(k8s.Delete(ctx, secret)).To(Succeed())
 			deleteMaterial(ctx, key)
 			requestReconcile(ctx, object)
-			expectOutcome(ctx, object, "Ready=False SecretNotFound, Reconciling")
+			expectOutcome(ctx, object, "Ready=False SecretNotFound, Reconciling, SourceMissing")
 			newSecret(ctx, "material", material)
 			requestReconcile(ctx, object)
 			expectOutcome(ctx, object, "Ready=True Imported")
@@ -92,8 +92,19 @@ var _ = Describe("An imported key", func() {
 			_, err = operator.reconciler.Reconcile(ctx, requestFor(object))
 			Expect(err).NotTo(HaveOccurred())
 			expectOutcome(ctx, object, "Ready=False HeldAfterDisable, Stalled")
+
+			By("also after a look that failed and after a restart")
+			kmsWire.set(key, "DescribeKey", refuses("ThrottlingException", "Rate exceeded"))
+			askForLook(ctx, object)
+			expectOutcome(ctx, object, "Ready=False Throttled, Reconciling")
+			edit(ctx, object, func(o *v1alpha1.KMSKeyImport) { o.Annotations = nil })
+			operator.stop()
+			operator = startOperator()
+			kmsWire.set(key, "DescribeKey", nil)
+			expectOutcome(ctx, object, "Ready=False HeldAfterDisable, Stalled")
 			Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1))
 
+			By("until a person asks")
 			requestReconcile(ctx, object)
 			expectOutcome(ctx, object, "Ready=True Imported")
 		})
@@ -178,9 +189,9 @@ var _ = Describe("An imported key", func() {
 			object := imported(ctx, validTo(20*24*time.Hour))
 			kmsWire.set(key, "DescribeKey", unreachable)
 			now.advance(20 * 24 * time.Hour)
-			requestReconcile(ctx, object)
+			askForLook(ctx, object)
 			Eventually(func() string { return summary(reload(ctx, object)) }).WithTimeout(patience).
-				Should(BeElementOf("Ready=False KMSUnreachable, Reconciling", "Ready=Unknown KMSUnreachable, Reconciling"))
+				Should(Equal("Ready=False KMSUnreachable, Reconciling"))
 		})
 
 		It("that somebody moved in KMS is corrected", func(ctx context.Context) {

@@ -51,11 +51,15 @@ func (m *memories) looked(name types.NamespacedName, now time.Time) {
 
 // imported starts anew: what confirmed or contradicted an earlier import, even one of the same second, says nothing
 // about this one.
-func (m *memories) imported(name types.NamespacedName, at time.Time) {
+func (m *memories) imported(name types.NamespacedName, at time.Time, requestedAt string) {
 	m.change(name, func(memory *plan.Memory) {
-		memory.ImportedHere = at
+		memory.ImportedHere, memory.ServedRequest = at, requestedAt
 		memory.Confirmed, memory.ContradictedSince = time.Time{}, time.Time{}
 	})
+}
+
+func (m *memories) refused(name types.NamespacedName, refusal plan.Refusal) {
+	m.change(name, func(memory *plan.Memory) { memory.Refusal = refusal })
 }
 
 // compared remembers whether a look confirmed or contradicted the last import.

@@ -3,7 +3,6 @@ package controllers_test
 import (
 	"context"
 	"net/http"
-	"time"
 
 	awskmssdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	. "github.com/onsi/ginkgo/v2"
@@ -96,7 +95,7 @@ var _ = Describe("A key", func() {
 		operator.stop()
 		Expect(k8s.Delete(ctx, object)).To(Succeed())
 		again := newImport(ctx, "payments", other)
-		operator = startOperator(time.Hour)
+		operator = startOperator()
 		again = expectOutcome(ctx, again, "Ready=True Imported")
 		Expect(recordOf(ctx, other).Owner.UID).To(Equal(again.UID))
 		Expect(recordOf(ctx, key).Owner).To(BeNil())

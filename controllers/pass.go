@@ -13,12 +13,13 @@ import (
 
 // pass is one Reconcile: what is wanted, what is known so far, and what has been done.
 type pass struct {
-	object   *v1alpha1.KMSKeyImport
-	name     types.NamespacedName
-	desired  plan.Desired
-	observed plan.Observed
-	keyARN   string                     // where keyID led to in this pass, and the only name under which it may change a key
-	imports  []v1alpha1.ImportOperation // that succeeded
+	object    *v1alpha1.KMSKeyImport
+	name      types.NamespacedName
+	desired   plan.Desired
+	observed  plan.Observed
+	keyARN    string                     // where keyID led to in this pass, and the only name under which it may change a key
+	importing plan.ImportMaterial        // what the last attempt tried
+	imports   []v1alpha1.ImportOperation // that succeeded
 }
 
 func (r *Reconciler) begin(object *v1alpha1.KMSKeyImport) *pass {
@@ -98,11 +99,18 @@ func (p *pass) owner() v1alpha1.RecordOwner {
 	return v1alpha1.RecordOwner{Namespace: p.object.Namespace, Name: p.object.Name, UID: p.object.UID}
 }
 
-// failed takes note of an import that did not succeed. Where the state of the key may be the cause, or may have
-// changed, the next step looks again.
-func (p *pass) failed(err *kms.Error) {
+// noteFailure takes note of an import that did not succeed. Where the key may have changed, or the import is to be tried
+// once more, the next step looks again.
+func (r *Reconciler) noteFailure(p *pass, err *kms.Error) {
 	p.observed.Attempt.Err = err
-	if err.Class == kms.ClassInvalidState {
+	if plan.Refused(err) {
+		r.memories.refused(p.name, plan.Refusal{Import: p.importing, Secret: p.observed.Secret, Err: err})
+	}
+	switch err.Class {
+	case kms.ClassInvalidState, kms.ClassTokenRefused, kms.ClassCiphertextRefused:
 		p.observed.Look = nil
+	case kms.ClassNotFound, kms.ClassAccessDenied, kms.ClassThrottled, kms.ClassUnreachable, kms.ClassServerFault,
+		kms.ClassUnsupported, kms.ClassInvalidRequest, kms.ClassMaterialRefused, kms.ClassRedirected,
+		kms.ClassUnexpectedResponse, kms.ClassOther:
 	}
 }

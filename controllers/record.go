@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -61,13 +62,13 @@ func succeeded(record *v1alpha1.KMSKeyRecord, intent v1alpha1.ImportIntent, answ
 	})
 }
 
-func refused(record *v1alpha1.KMSKeyRecord, cause *kms.Error, now time.Time) *v1alpha1.KMSKeyRecord {
+func importRefused(record *v1alpha1.KMSKeyRecord, cause *kms.Error, now time.Time) *v1alpha1.KMSKeyRecord {
 	next := record.DeepCopy()
 	next.Intent = nil
 	return noted(next, v1alpha1.HistoryEntry{
 		Time:    seconds(now),
 		Event:   v1alpha1.HistoryImportRefused,
-		Message: fmt.Sprintf("%s answered %s; nothing was imported", cause.Operation, cause.Code),
+		Message: fmt.Sprintf("%s failed with %s; nothing was imported", cause.Operation, cmp.Or(cause.Code, string(cause.Class))),
 	})
 }
 
@@ -81,16 +82,41 @@ func accepted(record *v1alpha1.KMSKeyRecord, version v1alpha1.SecretVersion, now
 	})
 }
 
-// noted appends to the history and drops what exceeds its limit.
+func held(record *v1alpha1.KMSKeyRecord, state kms.KeyState, now time.Time) *v1alpha1.KMSKeyRecord {
+	next := record.DeepCopy()
+	next.Hold = &v1alpha1.KeyHold{KeyState: string(state), Time: seconds(now)}
+	return noted(next, v1alpha1.HistoryEntry{
+		Time:    seconds(now),
+		Event:   v1alpha1.HistoryHeld,
+		Message: fmt.Sprintf("the key was seen %s", state),
+	})
+}
+
+func holdLifted(record *v1alpha1.KMSKeyRecord, now time.Time) *v1alpha1.KMSKeyRecord {
+	next := record.DeepCopy()
+	next.Hold = nil
+	return noted(next, v1alpha1.HistoryEntry{Time: seconds(now), Event: v1alpha1.HistoryHoldLifted})
+}
+
+// noted appends to the history and drops what exceeds its limit. An event that repeats the last one takes its place, so
+// that a refusal that is tried again and again does not push out what happened before.
 func noted(record *v1alpha1.KMSKeyRecord, entry v1alpha1.HistoryEntry) *v1alpha1.KMSKeyRecord {
 	if record.Owner != nil {
 		entry.Owner = record.Owner.Namespace + "/" + record.Owner.Name
+	}
+	if last := len(record.History) - 1; last >= 0 && repeats(record.History[last], entry) {
+		record.History = record.History[:last]
 	}
 	record.History = append(record.History, entry)
 	if surplus := len(record.History) - v1alpha1.HistoryLimit; surplus > 0 {
 		record.History = record.History[surplus:]
 	}
 	return record
+}
+
+func repeats(last, next v1alpha1.HistoryEntry) bool {
+	last.Time, last.RequestID = next.Time, next.RequestID
+	return next.Event == v1alpha1.HistoryImportRefused && last == next
 }
 
 func validity(imported v1alpha1.MaterialImport) string {

@@ -42,6 +42,7 @@ func fullRecord() *v1alpha1.KMSKeyRecord {
 		KeyARN:     "arn:aws:kms:eu-west-1:111122223333:key/1",
 		Owner:      &owner,
 		Intent:     &intent,
+		Hold:       &v1alpha1.KeyHold{KeyState: "PendingDeletion", Time: recordStamp},
 		Imported:   &v1alpha1.ImportedMaterial{MaterialImport: importOf("Import"), Time: recordStamp, KeyMaterialID: "material-1", RequestID: "request-1"},
 		History:    []v1alpha1.HistoryEntry{{Time: recordStamp, Event: "Claimed", Owner: "payments/card-key"}},
 	}
@@ -56,6 +57,8 @@ func without(parts ...string) *v1alpha1.KMSKeyRecord {
 			record.Owner, record.Labels = nil, nil
 		case "intent":
 			record.Intent = nil
+		case "hold":
+			record.Hold = nil
 		case "imported":
 			record.Imported = nil
 		case "history":
@@ -152,13 +155,41 @@ func TestWhatARecordBecomes(t *testing.T) {
 			reason: "nothing happened, and what was imported before stands",
 			before: fullRecord(),
 			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
-				return refused(r, &kms.Error{Operation: "ImportKeyMaterial", Class: "MaterialRefused", Code: "IncorrectKeyMaterialException", Message: "not it"}, recordTime)
+				return importRefused(r, &kms.Error{Operation: "ImportKeyMaterial", Class: "MaterialRefused", Code: "IncorrectKeyMaterialException", Message: "not it"}, recordTime)
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) { r.Intent = nil },
 			entry: &v1alpha1.HistoryEntry{
 				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key",
-				Message: "ImportKeyMaterial answered IncorrectKeyMaterialException; nothing was imported",
+				Message: "ImportKeyMaterial failed with IncorrectKeyMaterialException; nothing was imported",
 			},
+		},
+		"refused without a code": {
+			reason: "the class says what a KMS without codes meant",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return importRefused(r, &kms.Error{Operation: "GetParametersForImport", Class: "AccessDenied"}, recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) { r.Intent = nil },
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key",
+				Message: "GetParametersForImport failed with AccessDenied; nothing was imported",
+			},
+		},
+		"held": {
+			reason: "the key was seen disabled, and an import in flight stays in flight",
+			before: without("hold"),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return held(r, "Disabled", recordTime) },
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Hold = &v1alpha1.KeyHold{KeyState: "Disabled", Time: recordStamp}
+			},
+			entry: &v1alpha1.HistoryEntry{Time: recordStamp, Event: "Held", Owner: "payments/card-key", Message: "the key was seen Disabled"},
+		},
+		"hold lifted": {
+			reason: "nothing but the hold ends",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return holdLifted(r, recordTime) },
+			want:   func(r *v1alpha1.KMSKeyRecord) { r.Hold = nil },
+			entry:  &v1alpha1.HistoryEntry{Time: recordStamp, Event: "HoldLifted", Owner: "payments/card-key"},
 		},
 		"accepted": {
 			reason: "another version of the Secret, the same material, the same import",
@@ -209,6 +240,77 @@ func TestHistoryKeepsTheLast20(t *testing.T) {
 	first, last := record.History[0].Message, record.History[19].Message
 	if !strings.Contains(first, "resourceVersion 105 ") || !strings.Contains(last, "resourceVersion 124 ") {
 		t.Errorf("the history goes from %q to %q, want from 105 to 124", first, last)
+	}
+}
+
+// A refusal that is tried again and again does not push out what happened before.
+func TestRefusalsReplaceEachOther(t *testing.T) {
+	refuse := func(record *v1alpha1.KMSKeyRecord, code string, minute int) *v1alpha1.KMSKeyRecord {
+		cause := &kms.Error{Operation: "ImportKeyMaterial", Class: "Other", Code: code, Message: fmt.Sprint("said differently at ", minute)}
+		return importRefused(record, cause, recordTime.Add(time.Duration(minute)*time.Minute))
+	}
+	again := func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return refuse(r, "KMSInternalException", 2) }
+	cases := map[string]struct {
+		reason string
+		second func(*v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord
+		want   []string
+	}{
+		"the same again": {"only its time is new", again, []string{"12:00 Claimed", "12:02 ImportRefused"}},
+		"another code": {
+			"another refusal", func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return refuse(r, "InvalidCiphertextException", 2)
+			},
+			[]string{"12:00 Claimed", "12:01 ImportRefused", "12:02 ImportRefused"},
+		},
+		"another owner": {
+			"whose refusal it was, matters",
+			func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				r = r.DeepCopy()
+				r.Owner.Name = "new"
+				return again(r)
+			},
+			[]string{"12:00 Claimed", "12:01 ImportRefused", "12:02 ImportRefused"},
+		},
+		"something between": {
+			"only the last entry is replaced",
+			func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return again(accepted(r, versionOf("101"), recordTime.Add(time.Minute)))
+			},
+			[]string{"12:00 Claimed", "12:01 ImportRefused", "12:01 SecretVersionChecked", "12:02 ImportRefused"},
+		},
+		"other events": {
+			"what succeeded twice happened twice",
+			func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return holdLifted(holdLifted(r, recordTime.Add(2*time.Minute)), recordTime.Add(2*time.Minute))
+			},
+			[]string{"12:00 Claimed", "12:01 ImportRefused", "12:02 HoldLifted", "12:02 HoldLifted"},
+		},
+		"many times": {
+			"what happened before stays",
+			func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				for minute := range 30 {
+					r = refuse(r, "KMSInternalException", minute)
+				}
+				return r
+			},
+			[]string{"12:00 Claimed", "12:29 ImportRefused"},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			first := refuse(fullRecord(), "KMSInternalException", 1)
+			before := first.DeepCopy()
+			var got []string
+			for _, entry := range tc.second(first).History {
+				got = append(got, entry.Time.Format("15:04 ")+string(entry.Event))
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(before, first); diff != "" {
+				t.Errorf("%s: the record itself was changed (-before +after):\n%s", tc.reason, diff)
+			}
+		})
 	}
 }
 

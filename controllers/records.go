@@ -114,13 +114,16 @@ func (r *Reconciler) ownerGone(ctx context.Context, owner v1alpha1.RecordOwner) 
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("KMSKeyImport"))
 	err := r.live.Get(ctx, types.NamespacedName{Namespace: owner.Namespace, Name: owner.Name}, object)
-	if apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err):
 		return true, nil
-	}
-	if err != nil {
+	case apierrors.IsForbidden(err) && !r.watches(owner.Namespace):
+		return false, nil // not ours to see, so not ours to take
+	case err != nil:
 		return false, fmt.Errorf("get owner of KMSKeyRecord: %w", err)
+	default:
+		return object.UID != owner.UID, nil
 	}
-	return object.UID != owner.UID, nil
 }
 
 // releaseRecords gives up the keys of objects that no longer exist under this name: of all of them, or of all but the

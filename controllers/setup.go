@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -115,10 +116,15 @@ func (r *Reconciler) importsOfSecret(ctx context.Context, secret client.Object) 
 // importsOfRecord are the owner, existing or not, and whoever else waits for the key.
 func (r *Reconciler) importsOfRecord(ctx context.Context, object client.Object) []reconcile.Request {
 	requests := r.importsWhere(ctx, client.MatchingFields{indexKeyARN: object.(*v1alpha1.KMSKeyRecord).KeyARN})
-	if owner := ownerName(object); owner.Name != "" {
+	if owner := ownerName(object); owner.Name != "" && r.watches(owner.Namespace) {
 		requests = append(requests, reconcile.Request{NamespacedName: owner})
 	}
 	return requests
+}
+
+// watches reports whether objects of a namespace are this operator's business.
+func (r *Reconciler) watches(namespace string) bool {
+	return len(r.watched) == 0 || slices.Contains(r.watched, namespace)
 }
 
 func (r *Reconciler) importsWhere(ctx context.Context, selectors ...client.ListOption) []reconcile.Request {

@@ -41,6 +41,9 @@ const (
 
 	// patience is for everything that has to happen without a timer of the operator's.
 	patience = 20 * time.Second
+
+	// promptly is for what a watch wakes the operator for: less than the first poll, 10 s, by far.
+	promptly = 2 * time.Second
 )
 
 // What every spec shares: one API server, one local KMS, one operator that specs may stop and start again.
@@ -92,7 +95,7 @@ var _ = BeforeSuite(func(ctx context.Context) {
 
 	startLocalKMS()
 	apiWire = &apiCalls{}
-	operator = startOperator(time.Hour)
+	operator = startOperator()
 	DeferCleanup(func() { operator.stop() })
 }, NodeTimeout(2*time.Minute))
 
@@ -125,15 +128,25 @@ type runningOperator struct {
 	done       chan error
 }
 
+// settings of an operator that specs change.
+type settings struct {
+	parametersRate float64
+	namespaces     []string
+}
+
 // startOperator starts a new process's worth of state: caches, memories and limiter are empty.
-func startOperator(resync time.Duration) *runningOperator {
+func startOperator(changes ...func(*settings)) *runningOperator {
 	GinkgoHelper()
+	s := settings{parametersRate: 1000}
+	for _, change := range changes {
+		change(&s)
+	}
 	skipNameValidation := true
 	ownConfig := rest.CopyConfig(cluster)
 	ownConfig.Wrap(apiWire.around)
 	manager, err := ctrl.NewManager(ownConfig, ctrl.Options{
 		Scheme:     scheme,
-		Cache:      controllers.CacheOptions(operatorNamespace, nil),
+		Cache:      controllers.CacheOptions(operatorNamespace, s.namespaces),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: &skipNameValidation},
 	})
@@ -149,15 +162,21 @@ func startOperator(resync time.Duration) *runningOperator {
 		Recorder:       manager.GetEventRecorder("kms-key-import-operator"),
 		Clock:          &now,
 		Namespace:      operatorNamespace,
-		Resync:         resync,
-		ParametersRate: 1000,
+		Watched:        s.namespaces,
+		Resync:         time.Hour,
+		ParametersRate: s.parametersRate,
 	})
 	Expect(reconciler.SetupWithManager(ctx, manager, 4)).To(Succeed())
 	started := &runningOperator{
 		manager: manager, reconciler: reconciler, metrics: collectors, cancel: cancel, done: make(chan error, 1),
 	}
 	go func() { started.done <- manager.Start(ctx) }()
-	Expect(manager.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
+	Eventually(func() error {
+		// The last of the caches to be started, by the controller.
+		secrets := &metav1.PartialObjectMetadataList{}
+		secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+		return manager.GetClient().List(ctx, secrets)
+	}).WithTimeout(patience).Should(Succeed())
 	return started
 }
 

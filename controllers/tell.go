@@ -17,18 +17,21 @@ const (
 	eventActionObserve = "Observe"
 )
 
-// tell writes events and log lines about what has happened: completed imports, and outcomes that are new.
-func (r *Reconciler) tell(ctx context.Context, p *pass, before v1alpha1.KMSKeyImportStatus, step plan.Step) {
-	log := logf.FromContext(ctx)
+// tellImports writes events and log lines about imports that succeeded, and that the record tells of already.
+func (r *Reconciler) tellImports(ctx context.Context, p *pass) {
 	for _, operation := range p.imports {
-		log.Info("Imported key material", "operation", operation, "keyARN", p.keyARN)
+		logf.FromContext(ctx).Info("Imported key material", "operation", operation, "keyARN", p.keyARN)
 		r.recorder.Eventf(p.object, nil, corev1.EventTypeNormal, v1alpha1.ReasonImported, eventActionImport,
 			"%s: key material of Secret %s was imported into %s", operation, p.desired.Material.SecretRef.Name, p.keyARN)
 	}
+}
+
+// tellOutcome does so for an outcome that is new.
+func (r *Reconciler) tellOutcome(ctx context.Context, p *pass, before v1alpha1.KMSKeyImportStatus, step plan.Step) {
 	if step.Reason == "" || step.Outcome == plan.OutcomeProgressing || reasonBefore(before) == step.Reason {
 		return
 	}
-	log.Info("Outcome changed", "outcome", step.Outcome, "reason", step.Reason, "message", step.Message)
+	logf.FromContext(ctx).Info("Outcome changed", "outcome", step.Outcome, "reason", step.Reason, "message", step.Message)
 	eventType := corev1.EventTypeWarning
 	if step.Outcome == plan.OutcomeSuspended {
 		eventType = corev1.EventTypeNormal

@@ -42,11 +42,11 @@ func TestTurns(t *testing.T) {
 			[]ask{{"a", 0, 0}, {"b", 0, time.Second}, {"b", time.Second, 0}, {"b", time.Second, time.Second}},
 		},
 		"a little late": {
-			"its turn is still its own", 1, []ask{{"a", 0, 0}, {"b", 0, time.Second}, {"b", 11 * time.Second, 0}},
+			"its turn is still its own", 1, []ask{{"a", 0, 0}, {"b", 0, time.Second}, {"b", 4 * time.Second, 0}},
 		},
 		"too late": {
 			"the turn is lost: it is asked for anew", 1,
-			[]ask{{"a", 0, 0}, {"b", 0, time.Second}, {"c", 11*time.Second + ms, 0}, {"b", 11*time.Second + ms, time.Second}},
+			[]ask{{"a", 0, 0}, {"b", 0, time.Second}, {"c", 4*time.Second + ms, 0}, {"b", 4*time.Second + ms, time.Second}},
 		},
 		"two by two": {
 			"who comes later waits longer, whoever asks again first", 1,
@@ -68,6 +68,37 @@ func TestTurns(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A second try in the same pass goes at once, and whoever comes next waits longer.
+func TestTurnsAreBorrowed(t *testing.T) {
+	start := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+	turns := newTurns(1)
+	for _, step := range []struct {
+		reason string
+		borrow bool
+		uid    types.UID
+		at     time.Duration
+		want   time.Duration
+	}{
+		{"the first needs not wait", false, "a", 0, 0},
+		{"its second try neither", true, "a", 0, 0},
+		{"the next pays for both", false, "b", 0, 2 * time.Second},
+		{"a place once given is kept", true, "a", time.Second, 0},
+		{"though another borrows", false, "b", 2 * time.Second, 0},
+		{"the last pays", false, "c", 2 * time.Second, 2 * time.Second},
+	} {
+		if step.borrow {
+			turns.borrow(start.Add(step.at))
+			continue
+		}
+		if got := turns.take(step.uid, start.Add(step.at)); got != step.want {
+			t.Errorf("%s: %s after %s: told to wait %s, want %s", step.reason, step.uid, step.at, got, step.want)
+		}
+	}
+	if len(turns.held) != 1 {
+		t.Errorf("%d turns are held, want c's alone", len(turns.held))
 	}
 }
 

@@ -83,6 +83,19 @@ func (w *wire) changes(keyID string) int {
 	return w.count(keyID, "GetParametersForImport") + w.count(keyID, "ImportKeyMaterial")
 }
 
+// allChanges are those of all keys.
+func (w *wire) allChanges() int {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	total := 0
+	for name, count := range w.counts {
+		if strings.HasSuffix(name, " GetParametersForImport") || strings.HasSuffix(name, " ImportKeyMaterial") {
+			total += count
+		}
+	}
+	return total
+}
+
 // refuses answers with an error of KMS.
 func refuses(code, message string) fault {
 	return func(func() (*http.Response, error)) (*http.Response, error) {
@@ -156,6 +169,28 @@ type apiCalls struct {
 	mutex       sync.Mutex
 	writes      map[string]int // by resource; events and leases apart
 	secretReads int            // of data, metadata-only reads apart
+	ahead       func(*http.Request)
+}
+
+// aheadOf runs something once, just ahead of the next request that matches.
+func (a *apiCalls) aheadOf(matches func(*http.Request) bool, run func()) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.ahead = func(request *http.Request) {
+		if matches(request) {
+			a.ahead = nil
+			run()
+		}
+	}
+}
+
+func readsSecretData(request *http.Request) bool {
+	return request.Method == http.MethodGet && strings.Contains(request.URL.Path, "/secrets/") &&
+		!strings.Contains(request.Header.Get("Accept"), "PartialObjectMetadata")
+}
+
+func writesRecord(request *http.Request) bool {
+	return request.Method != http.MethodGet && strings.Contains(request.URL.Path, "/kmskeyrecords")
 }
 
 func (a *apiCalls) around(next http.RoundTripper) http.RoundTripper {
@@ -175,6 +210,9 @@ func (a *apiCalls) note(request *http.Request) {
 	if a.writes == nil {
 		a.writes = map[string]int{}
 	}
+	if a.ahead != nil {
+		a.ahead(request)
+	}
 	path := request.URL.Path
 	switch {
 	case strings.Contains(path, "/events") || strings.Contains(path, "/leases"):
@@ -184,7 +222,7 @@ func (a *apiCalls) note(request *http.Request) {
 		a.writes["records"]++
 	case request.Method != http.MethodGet:
 		a.writes["other"]++
-	case strings.Contains(path, "/secrets") && !strings.Contains(request.Header.Get("Accept"), "PartialObjectMetadata"):
+	case readsSecretData(request):
 		a.secretReads++
 	}
 }

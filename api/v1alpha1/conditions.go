@@ -20,11 +20,11 @@ const (
 	ConditionExpiring = "Expiring"
 
 	// ConditionSourceMissing is True when the Secret is gone, no longer consenting, or without its key, after the
-	// material was imported. The key works on, but could not be healed.
+	// material was imported. A key that works goes on working, but could not be healed.
 	ConditionSourceMissing = "SourceMissing"
 
-	// ConditionOtherMaterialExpires is True when KMS reports an earlier expiry than the one imported: another material of
-	// the same key expires first.
+	// ConditionOtherMaterialExpires is True when KMS goes on reporting another expiry than the one imported: most likely
+	// another material of the same key expires first.
 	ConditionOtherMaterialExpires = "OtherMaterialExpires"
 )
 
@@ -162,7 +162,7 @@ const (
 	// remove expiration.
 	ReasonExpiresSoon = "ExpiresSoon"
 
-	// ReasonEarlierExpiry (OtherMaterialExpires True): KMS reports an earlier expiry than the one imported. Remedy:
+	// ReasonEarlierExpiry (OtherMaterialExpires True): KMS goes on reporting another expiry than the one imported. Remedy:
 	// import the key's other material with a later expiry by hand.
 	ReasonEarlierExpiry = "EarlierExpiry"
 )

@@ -173,7 +173,7 @@ type KMSKeyImportStatus struct {
 	// expirationModel as KMS reports it: KEY_MATERIAL_EXPIRES, KEY_MATERIAL_DOES_NOT_EXPIRE, or absent while the key
 	// holds no material.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	ExpirationModel string `json:"expirationModel,omitempty"`
 

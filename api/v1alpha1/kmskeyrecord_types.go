@@ -47,6 +47,11 @@ type KMSKeyRecord struct {
 	// +optional
 	Intent *ImportIntent `json:"intent,omitempty"`
 
+	// hold says that the key was last seen disabled or scheduled for deletion. Should it then turn up without material,
+	// a person decides whether it is imported again. Absent once the key was seen enabled, or a person has decided.
+	// +optional
+	Hold *KeyHold `json:"hold,omitempty"`
+
 	// history is what happened to the key, oldest first, the last 20 entries.
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
@@ -199,8 +204,21 @@ type ImportIntent struct {
 	NotAfter metav1.Time `json:"notAfter,omitempty,omitzero"`
 }
 
+// KeyHold is a key state that somebody brought about on purpose.
+type KeyHold struct {
+	// keyState the key was seen in.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	KeyState string `json:"keyState,omitempty"`
+
+	// time at which it was first seen so.
+	// +required
+	Time metav1.Time `json:"time,omitempty,omitzero"`
+}
+
 // HistoryEvent is what happened to a key.
-// +kubebuilder:validation:Enum=Claimed;Imported;ImportRefused;SecretVersionChecked;Released
+// +kubebuilder:validation:Enum=Claimed;Imported;ImportRefused;SecretVersionChecked;Held;HoldLifted;Released
 type HistoryEvent string
 
 // The events.
@@ -213,6 +231,10 @@ const (
 	HistoryImportRefused HistoryEvent = "ImportRefused"
 	// HistorySecretVersionChecked: a new version of the Secret was read and holds the same material.
 	HistorySecretVersionChecked HistoryEvent = "SecretVersionChecked"
+	// HistoryHeld: the key was seen disabled or scheduled for deletion.
+	HistoryHeld HistoryEvent = "Held"
+	// HistoryHoldLifted: the key was seen enabled again, or a person asked for the import.
+	HistoryHoldLifted HistoryEvent = "HoldLifted"
 	// HistoryReleased: the owner was deleted; the key kept its material.
 	HistoryReleased HistoryEvent = "Released"
 )

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// fingerprintKeyBytes is the length of a Fingerprinter's key: the output length of its hash.
-const fingerprintKeyBytes = 32
+// FingerprintKeyBytes is the length of a Fingerprinter's key: the output length of its hash.
+const FingerprintKeyBytes = 32
 
 // keyIDBytes is how much of the identifier of a fingerprint key goes into its fingerprints: enough to tell an
 // operator's few keys apart.
@@ -38,8 +38,8 @@ type Fingerprinter struct {
 
 // NewFingerprinter takes the operator's fingerprint key, 32 random bytes, and copies it.
 func NewFingerprinter(key []byte) (Fingerprinter, error) {
-	if len(key) != fingerprintKeyBytes {
-		return Fingerprinter{}, fmt.Errorf("a fingerprint key has exactly %d bytes", fingerprintKeyBytes)
+	if len(key) != FingerprintKeyBytes {
+		return Fingerprinter{}, fmt.Errorf("a fingerprint key has exactly %d bytes", FingerprintKeyBytes)
 	}
 	own := bytes.Clone(key)
 	id := authenticate(own, []byte(keyIDDomain))[:keyIDBytes]

@@ -34,22 +34,28 @@ func Agrees(imported v1alpha1.ImportedMaterial, key kms.Key) bool {
 func believe(d Desired, o Observed) belief {
 	at := o.imported().Time.Time
 	age := o.Now.Sub(at)
-	madeInThisPass := o.Attempt != nil && o.Attempt.Err == nil
 	confirmed := o.Memory.Confirmed.Equal(at)
 	switch {
 	case Agrees(*o.imported(), o.Look.Key):
 		return agreed
-	case requested(d, o) && !madeInThisPass:
+	case requested(d, o):
 		return fact
 	case !confirmed && age < propagationLimit:
 		return propagating
-	case !confirmed && o.Memory.ImportedHere.Equal(at):
+	case !confirmed && (o.Memory.ImportedHere.Equal(at) || saidUnconverged(o.Status)):
 		return unconverged
-	case o.Now.Sub(o.Memory.ContradictedSince) < contradictionDelay:
+	case o.Memory.ContradictedSince.IsZero(), o.Now.Sub(o.Memory.ContradictedSince) < contradictionDelay:
 		return firstContradiction
 	default:
 		return fact
 	}
+}
+
+// saidUnconverged reports whether an earlier process came to that: a restart is no reason to import again.
+func saidUnconverged(status v1alpha1.KMSKeyImportStatus) bool {
+	stalled := conditionOf(status, v1alpha1.ConditionStalled)
+	return conditionOf(status, v1alpha1.ConditionOtherMaterialExpires) != nil ||
+		stalled != nil && stalled.Reason == v1alpha1.ReasonOtherMaterialMissing
 }
 
 // propagationPoll looks after 5 s, again at 20 s, then every minute.

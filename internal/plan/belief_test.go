@@ -26,10 +26,12 @@ func TestPropagationOfAnImport(t *testing.T) {
 		"made in this pass":   {"not imported twice", all(justImported(0), attempt(1, nil)), progresses(5 * time.Second)},
 		"requested":           {"a request ends the wait", all(justImported(time.Minute), requested), does(reimportAction())},
 		"request echoed":      {"once", all(justImported(time.Minute), requested, echoed), progresses(time.Minute)},
+		"request served":      {"by the import that is waited for", all(justImported(time.Minute), requested, served), progresses(time.Minute)},
+		"requested anew":      {"another request ends the wait", all(justImported(time.Minute), requested, served, func(f *facts) { f.desired.RequestedAt = "later" }), does(reimportAction())},
 		"requested, 10 min":   {"a person may try again", all(justImported(10*time.Minute), requested), does(reimportAction())},
 		"requested, no hurry": {"nothing to do for a key that is as it should be", requested, settles()},
 		"requested, imported in this pass": {
-			"the request was acted on: not imported twice", all(justImported(0), requested, attempt(1, nil)), progresses(5 * time.Second),
+			"the request was acted on: not imported twice", all(justImported(0), requested, served, attempt(1, nil)), progresses(5 * time.Second),
 		},
 		"requested, never seen": {
 			"a restored manifest must not fire", all(justImported(time.Minute), requested, func(f *facts) { *f.observed.Status.ObservedGeneration = -1 }), progresses(time.Minute),
@@ -46,18 +48,48 @@ func TestContradictionNeedsTwoLooks(t *testing.T) {
 		"first look":        {"look again in 5 s", all(empty, contradictedFor(0)), progresses(5 * time.Second)},
 		"4.9 s later":       {"too soon", all(empty, contradictedFor(4900*time.Millisecond)), progresses(5 * time.Second)},
 		"5 s later":         {"a fact", all(empty, contradictedFor(5*time.Second)), does(reimportAction())},
+		"not noted yet":     {"a contradiction without a time is a first one", empty, progresses(5 * time.Second)},
 		"requested":         {"a person says that it is a fact", all(empty, contradictedFor(0), requested), does(reimportAction())},
 		"imported just now": {"a confirmed import propagates no more", all(empty, age(time.Minute), contradictedFor(5*time.Second)), does(reimportAction())},
 		"after a restart, first look": {
 			"imported by an earlier process long ago", all(empty, restarted, contradictedFor(0)), progresses(5 * time.Second),
 		},
-		"after a restart, second look": {"a fact", all(empty, restarted, contradictedFor(5*time.Second)), does(reimportAction())},
+		"after a restart, second look":   {"a fact", all(empty, restarted, contradictedFor(5*time.Second)), does(reimportAction())},
+		"after a restart, not noted yet": {"likewise", all(empty, restarted), progresses(5 * time.Second)},
 		"after a restart, propagating": {
 			"an earlier process imported a minute ago", all(empty, age(time.Minute), restarted, contradictedFor(10*time.Second)), progresses(time.Minute),
 		},
 		"expiry moved elsewhere, first look":  {"look again in 5 s", all(reportedExpiry(30*day), contradictedFor(0)), progresses(5 * time.Second)},
+		"expiry moved elsewhere, not noted":   {"look again in 5 s", reportedExpiry(30 * day), progresses(5 * time.Second)},
 		"expiry moved elsewhere, second look": {"moved back", all(reportedExpiry(30*day), contradictedFor(5*time.Second)), does(reimportAction())},
 		"expiry moved elsewhere, requested":   {"moved back", all(reportedExpiry(30*day), contradictedFor(0), requested), does(reimportAction())},
+	}.run(t)
+}
+
+// What an earlier process found out by waiting is in the status: a restart is no reason to import once more.
+func TestUnconvergedBeforeARestart(t *testing.T) {
+	restarted := func(f *facts) { f.observed.Memory = plan.Memory{FirstSeen: now, LastLook: now} }
+	warned := all(restarted, contradictedFor(day), lastCondition("OtherMaterialExpires", "EarlierExpiry"))
+	stalled := all(restarted, contradictedFor(day), lastCondition("Stalled", "OtherMaterialMissing"))
+	warning := settles("OtherMaterialExpires EarlierExpiry")
+	cases{
+		"warned":                  {"another material expires first, as before", all(reportedExpiry(30*day), warned), warning},
+		"warned, first look":      {"known already", all(reportedExpiry(30*day), warned, contradictedFor(0)), warning},
+		"warned, not noted yet":   {"known already", all(reportedExpiry(30*day), restarted, lastCondition("OtherMaterialExpires", "EarlierExpiry")), warning},
+		"warned, requested":       {"a person may try again", all(reportedExpiry(30*day), warned, requested), does(reimportAction())},
+		"warned, request echoed":  {"once", all(reportedExpiry(30*day), warned, requested, echoed), warning},
+		"warned, new expiry":      {"the spec is never kept waiting", all(reportedExpiry(30*day), warned, wantsExpiry(90*day)), does(reimportUntil(90 * day))},
+		"warned, agrees":          {"the other material is in", warned, settles()},
+		"warned, propagating":     {"of a later import nothing is known yet", all(reportedExpiry(30*day), age(time.Minute), warned), progresses(time.Minute)},
+		"warned, confirmed":       {"by this process: now it is a contradiction", all(reportedExpiry(30*day), contradictedFor(day), lastCondition("OtherMaterialExpires", "EarlierExpiry")), does(reimportAction())},
+		"warned, empty":           {"the other material has expired", all(empty, warned), stalls("OtherMaterialMissing")},
+		"stalled":                 {"another material is missing, as before", all(empty, stalled), stalls("OtherMaterialMissing")},
+		"stalled, first look":     {"known already", all(empty, stalled, contradictedFor(0)), stalls("OtherMaterialMissing")},
+		"stalled, requested":      {"a person may try again", all(empty, stalled, requested), does(reimportAction())},
+		"stalled, request echoed": {"once", all(empty, stalled, requested, echoed), stalls("OtherMaterialMissing")},
+		"stalled, agrees":         {"the other material is in", stalled, settles()},
+		"stalled over the Secret": {"only this stall says so", all(empty, restarted, contradictedFor(day), lastCondition("Stalled", "MaterialChanged")), does(reimportAction())},
+		"another warning":         {"only this warning says so", all(empty, restarted, contradictedFor(day), lastCondition("Expiring", "ExpiresSoon")), does(reimportAction())},
 	}.run(t)
 }
 

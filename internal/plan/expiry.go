@@ -55,7 +55,7 @@ func invalidExpiry(d Desired, o Observed) *Step {
 	switch imported := o.imported(); {
 	case ahead <= 0 && imported != nil && d.Expiry.Equal(RecordedExpiry(imported.MaterialImport)):
 		return stall(v1alpha1.ReasonMaterialExpired,
-			"spec.expiration.validTo has passed and KMS has deleted the material: set a later validTo, or remove expiration")
+			"spec.expiration.validTo has passed, when KMS deletes the material: set a later validTo, or remove expiration")
 	case ahead <= 0:
 		return stall(v1alpha1.ReasonInvalidExpiration,
 			"spec.expiration.validTo is in the past: set it at least 5 minutes and at most 365 days ahead, or remove expiration")
@@ -70,27 +70,39 @@ func invalidExpiry(d Desired, o Observed) *Step {
 	}
 }
 
-// warnings of a settled object.
+// warnings are what a person should know whatever the outcome.
 func warnings(d Desired, o Observed) []Warning {
 	var found []Warning
-	if reason, message := missingSource(d, o); reason != "" {
+	vouched := o.Ownership == Mine && o.imported() != nil
+	if reason, message := missingSource(d, o); reason != "" && vouched {
 		found = append(found, Warning{v1alpha1.ConditionSourceMissing, reason,
-			"the key works on, but could not be healed: " + message})
+			"without its Secret the key could not be healed: " + message})
 	}
-	if believe(d, o) == unconverged {
+	if vouched && otherMaterialExpires(d, o) {
 		found = append(found, Warning{v1alpha1.ConditionOtherMaterialExpires, v1alpha1.ReasonEarlierExpiry,
 			"KMS reports another expiry than was imported: most likely another material of the same key expires first; import that one by hand with a later expiry"})
 	}
-	if message := expiring(o); message != "" {
+	if message := expiring(o); vouched && message != "" {
 		found = append(found, Warning{v1alpha1.ConditionExpiring, v1alpha1.ReasonExpiresSoon, message})
 	}
 	return found
 }
 
+// otherMaterialExpires stands, once it is known, until a look shows the expiry that was imported.
+func otherMaterialExpires(d Desired, o Observed) bool {
+	if o.Look == nil || o.Look.Err != nil || o.elsewhere() {
+		return conditionOf(o.Status, v1alpha1.ConditionOtherMaterialExpires) != nil
+	}
+	return o.Look.Key.State != kms.KeyStatePendingImport && believe(d, o) == unconverged
+}
+
 func expiring(o Observed) string {
-	expiry := o.Look.Key.Expiry
-	if expiry.Model != kms.KeyMaterialExpires {
+	_, expiry, known := lastKnownKey(o)
+	if !known || expiry.Model != kms.KeyMaterialExpires {
 		return ""
+	}
+	if o.expired(expiry) {
+		return "" // which is no longer a warning
 	}
 	for _, warning := range expiryWarnings {
 		if expiry.ValidTo.Sub(o.Now) <= warning.before {

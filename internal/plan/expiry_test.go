@@ -35,7 +35,7 @@ func TestExpiryFollowsTheSpec(t *testing.T) {
 		"too near":             {"the key keeps what it has", all(expires(30*day), wantsExpiry(time.Minute)), stalls("InvalidExpiration")},
 		"too far":              {"the key keeps what it has", all(expires(30*day), wantsExpiry(366*day)), stalls("InvalidExpiration")},
 		"as imported, 1 s off": {"what is imported already is not judged again", expires(time.Second), settles("Expiring ExpiresSoon")},
-		"disabled":             {"an import might enable the key", all(expires(30*day), wantsExpiry(60*day), state("Disabled")), waits("KeyDisabled")},
+		"disabled":             {"an import might enable the key", all(expires(30*day), wantsExpiry(60*day), held, state("Disabled")), waits("KeyDisabled")},
 	}.run(t)
 }
 
@@ -49,7 +49,7 @@ func TestExpiryHasPassed(t *testing.T) {
 		"later date in the spec":     {"healed at once, no second look", all(expires(-time.Second), empty, wantsExpiry(30*day), contradictedFor(0)), does(reimportUntil(30 * day))},
 		"later date, key still full": {"healed at once", all(expires(-time.Second), wantsExpiry(30*day)), does(reimportUntil(30 * day))},
 		"no expiry in the spec":      {"healed at once", all(expires(-time.Second), empty, func(f *facts) { f.desired.Expiry = settledFacts().desired.Expiry }), does(reimportAction())},
-		"disabled":                   {"somebody disabled the key", all(expires(-time.Second), state("Disabled")), waits("KeyDisabled")},
+		"disabled":                   {"somebody disabled the key", all(expires(-time.Second), held, state("Disabled")), waits("KeyDisabled")},
 		"of another material": {
 			"KMS reports that the key has expired, and still calls it enabled",
 			all(wantsExpiry(60*day), recordedExpiry(60*day), reportedExpiry(-time.Second), age(time.Hour), unconfirmed), progresses(time.Minute),
@@ -67,9 +67,51 @@ func TestExpiryWarnings(t *testing.T) {
 		"1 day 1 s":   {"unchanged in between", expires(day + time.Second), expiring("within 2 days")},
 		"1 day":       {"the last", expires(day), expiring("within 1 day and")},
 		"1 s":         {"unchanged until the end", expires(time.Second), expiring("within 1 day and")},
-		"never":       {"nothing to warn of", unchanged, settles()},
+		"now":         {"which is no longer a warning", expires(0), stalls("MaterialExpired").with()},
+		"a day ago":   {"which is no longer a warning", expires(-day), stalls("MaterialExpired").with()},
+		"passed since the last look": {
+			"no look is needed to know", all(expires(-time.Second), lookError("Throttled")), retries("Throttled").with(),
+		},
+		"never": {"nothing to warn of", unchanged, settles()},
 		"and no Secret": {
 			"every warning that applies", all(expires(day), secret("Absent")), settles("SourceMissing SecretNotFound", "Expiring ExpiresSoon"),
 		},
+	}.run(t)
+}
+
+// Warnings are about an object's own, imported key, and do not depend on how a pass ends.
+func TestWarningsOfEveryOutcome(t *testing.T) {
+	worried := all(expires(day), secret("Absent"))
+	both := []string{"SourceMissing SecretNotFound", "Expiring ExpiresSoon"}
+	other := lastCondition("OtherMaterialExpires", "EarlierExpiry")
+	unconverged := all(unconfirmed, reportedExpiry(30*day))
+	cases{
+		"settled":                   {"nothing is to be done by the operator", worried, settles(both...)},
+		"progressing":               {"while it looks again", all(expires(day), secret("Absent"), reportedExpiry(2*day)), progresses(5 * time.Second).with(both...)},
+		"waiting":                   {"while the key is busy", all(worried, state("Updating")), waits("KeyUpdating").with(both...)},
+		"waiting for the Secret":    {"while it is needed", all(worried, wantsExpiry(30*day)), waits("SecretNotFound").with(both...)},
+		"retry, failed look":        {"as was last known", all(worried, lookError("Throttled")), retries("Throttled").with(both...)},
+		"retry, failed import":      {"as the look said", all(expires(day), wantsExpiry(30*day), attempt(1, &kms.Error{Class: "Throttled"})), retries("Throttled").with("Expiring ExpiresSoon")},
+		"stalled":                   {"a stalled key expires as well", all(worried, func(f *facts) { f.observed.Look.Key.CurrentKeyMaterialID = "material-2" }), stalls("MaterialSuperseded").with(both...)},
+		"suspended":                 {"as was last known", all(worried, suspended, noLook), isSuspended().with("Suspended Suspended", "SourceMissing SecretNotFound", "Expiring ExpiresSoon")},
+		"suspended, nothing wrong":  {"only that", all(suspended, noLook), isSuspended().with("Suspended Suspended")},
+		"deleting":                  {"the status stays as it is", all(worried, deleting), isLeftUntouched()},
+		"first sight":               {"the status stays as it is", all(expires(day), noLook, restarted), isLeftUntouched()},
+		"foreign":                   {"another object's key", all(worried, foreign), stalls("KeyConflict").with()},
+		"foreign, disabled":         {"another object's key", all(worried, foreign, state("Disabled")), waits("KeyDisabled").with()},
+		"ownerless":                 {"not taken over yet: the Secret is what is waited for", all(worried, ownerless), waits("SecretNotFound").with()},
+		"first import":              {"the Secret is what is waited for", all(firstImport, secret("Absent")), waits("SecretNotFound").with()},
+		"claim only":                {"nothing was imported", all(nothingImported, secret("Absent")), waits("SecretNotFound").with()},
+		"key gone":                  {"what is gone does not expire", all(expires(day), lookError("NotFound")), waits("KeyNotFound").with()},
+		"key empty":                 {"what is gone does not expire", all(expires(day), empty, held), stalls("HeldAfterDisable").with()},
+		"failing for long":          {"nothing is known any more", all(expires(day), lookError("Throttled"), func(f *facts) { f.observed.Memory.LastLook = now.Add(-time.Hour) }), retries("Throttled").with()},
+		"other material":            {"KMS shows its expiry", unconverged, settles("OtherMaterialExpires EarlierExpiry")},
+		"other material, foreign":   {"another object's key", all(unconverged, foreign), stalls("KeyConflict").with()},
+		"other material, throttled": {"until a look says otherwise", all(other, lookError("Throttled")), retries("Throttled").with("OtherMaterialExpires EarlierExpiry")},
+		"other material, suspended": {"until a look says otherwise", all(other, suspended, noLook), isSuspended().with("Suspended Suspended", "OtherMaterialExpires EarlierExpiry")},
+		"other material, stalled":   {"whatever else there is", all(unconverged, rewritten, otherMaterial), stalls("MaterialChanged").with("OtherMaterialExpires EarlierExpiry")},
+		"other material, agrees":    {"a look says otherwise", other, settles()},
+		"other material, missing":   {"the stall says so", all(other, empty, unconfirmed), stalls("OtherMaterialMissing").with()},
+		"other material, none said": {"a failed look finds nothing out", all(unconfirmed, lookError("Throttled")), retries("Throttled").with()},
 	}.run(t)
 }

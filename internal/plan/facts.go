@@ -3,6 +3,8 @@ package plan
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
@@ -131,14 +133,30 @@ type Memory struct {
 	ImportedHere time.Time
 	// Confirmed is the time of the last import that a look has confirmed.
 	Confirmed time.Time
+	// ServedRequest is the request annotation's value at that import, which has served it whether or not it is echoed.
+	ServedRequest string
+	// Refusal is the last import that KMS refused in a way that trying again does not change.
+	Refusal Refusal
 	// ContradictedSince is when a look first contradicted a confirmed import; zero while looks agree.
 	ContradictedSince time.Time
+}
+
+// Refusal is an import that KMS refused: what was sent, of which version of the Secret, and what KMS said.
+type Refusal struct {
+	Import ImportMaterial
+	Secret Secret
+	Err    *kms.Error // nil: there is none
+}
+
+func (r Refusal) of(action ImportMaterial, secret Secret) bool {
+	return r.Err != nil && r.Import == action && r.Secret == secret
 }
 
 // requested reports whether reconcile-requested-at asks for something new. Before the first status it does not: a
 // manifest restored with its annotations must not fire.
 func requested(d Desired, o Observed) bool {
-	return d.RequestedAt != "" && d.RequestedAt != o.Status.LastHandledReconcileAt && ObservedGeneration(o.Status) >= 0
+	return d.RequestedAt != "" && d.RequestedAt != o.Status.LastHandledReconcileAt && d.RequestedAt != o.Memory.ServedRequest &&
+		ObservedGeneration(o.Status) >= 0
 }
 
 // ObservedGeneration is status.observedGeneration, -1 when absent.
@@ -147,6 +165,16 @@ func ObservedGeneration(status v1alpha1.KMSKeyImportStatus) int64 {
 		return -1
 	}
 	return *status.ObservedGeneration
+}
+
+// conditionOf finds a condition of the last status.
+func conditionOf(status v1alpha1.KMSKeyImportStatus, conditionType string) *metav1.Condition {
+	return meta.FindStatusCondition(status.Conditions, conditionType)
+}
+
+// elsewhere reports whether keyID led the look of this pass to another key than the one this object owns.
+func (o Observed) elsewhere() bool {
+	return o.Ownership == Mine && o.Look != nil && o.Look.Err == nil && o.Record.KeyARN != o.Look.Key.ARN
 }
 
 // imported is what the record of this object's key says was imported; nil when nothing is known to have been.

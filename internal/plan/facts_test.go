@@ -160,6 +160,13 @@ func ownerless(f *facts) {
 	f.observed.Memory = plan.Memory{FirstSeen: now, LastLook: now}
 }
 
+// held is a record that says that the key was seen disabled.
+func held(f *facts) {
+	f.observed.Record.Hold = &v1alpha1.KeyHold{KeyState: "Disabled", Time: metav1.NewTime(now.Add(-time.Hour))}
+}
+
+func edited(f *facts) { f.desired.Generation = 4 }
+
 func nothingImported(f *facts) { f.observed.Record.Imported = nil }
 
 func state(state kms.KeyState) change {
@@ -285,8 +292,10 @@ func progresses(after time.Duration) want {
 	return want{outcome: "Progressing", reason: "Progressing", after: after}
 }
 func settles(warnings ...string) want {
-	return want{outcome: "Settled", warnings: append([]string{}, warnings...)}
+	return want{outcome: "Settled"}.with(warnings...)
 }
+func isSuspended() want     { return want{outcome: "Suspended", reason: "Suspended"} }
+func isLeftUntouched() want { return want{outcome: "Untouched"}.with() }
 
 func (w want) saying(part string) want {
 	w.message = part
@@ -295,6 +304,12 @@ func (w want) saying(part string) want {
 
 func (w want) within(after time.Duration) want {
 	w.after = after
+	return w
+}
+
+// with are all the warnings.
+func (w want) with(warnings ...string) want {
+	w.warnings = append([]string{}, warnings...)
 	return w
 }
 
@@ -352,6 +367,9 @@ func (table cases) run(t *testing.T) {
 
 // echoed is a request that the status already answers.
 func echoed(f *facts) { f.observed.Status.LastHandledReconcileAt = f.desired.RequestedAt }
+
+// served is a request that an import of this process has served, though no status answers it yet.
+func served(f *facts) { f.observed.Memory.ServedRequest = f.desired.RequestedAt }
 
 func firstImportAction() plan.ImportMaterial {
 	return plan.ImportMaterial{

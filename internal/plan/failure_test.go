@@ -23,11 +23,11 @@ func TestFailures(t *testing.T) {
 		"Unreachable":        {retries("KMSUnreachable"), retries("KMSUnreachable"), retries("KMSUnreachable"), retries("KMSUnreachable")},
 		"ServerFault":        {retries("KMSUnreachable"), retries("KMSUnreachable"), retries("KMSUnreachable"), retries("KMSUnreachable")},
 		"InvalidState":       {retries("KMSError"), retries("KMSError"), retries("KMSError"), retries("KMSError")},
-		"Unsupported":        {stalls("KeyNotImportable"), stalls("KeyNotImportable"), stalls("KeyNotImportable"), stalls("KeyNotImportable")},
+		"Unsupported":        {retries("KMSError"), stalls("KeyNotImportable"), stalls("KeyNotImportable"), stalls("KeyNotImportable")},
 		"InvalidRequest":     {retries("KMSError"), stalls("InvalidWrapping"), retries("KMSError"), retries("KMSError")},
 		"TokenRefused":       {retries("KMSError"), again, again, retries("KMSError")},
-		"CiphertextRefused":  {stalls("InvalidWrapping"), again, again, stalls("InvalidWrapping")},
-		"MaterialRefused":    {stalls("MaterialMismatch"), stalls("MaterialMismatch"), stalls("MaterialMismatch"), stalls("MaterialMismatch")},
+		"CiphertextRefused":  {retries("KMSError"), again, again, stalls("InvalidWrapping")},
+		"MaterialRefused":    {retries("KMSError"), stalls("MaterialMismatch"), stalls("MaterialMismatch"), stalls("MaterialMismatch")},
 		"Redirected":         {retries("KMSError"), retries("KMSError"), retries("KMSError"), retries("KMSError")},
 		"UnexpectedResponse": {retries("KMSError"), retries("KMSError"), retries("KMSError"), retries("KMSError")},
 		"Other":              {retries("KMSError"), retries("KMSError"), retries("KMSError"), retries("KMSError")},
@@ -78,6 +78,69 @@ func TestFailuresSayWhatKMSSaidAndWhatToDo(t *testing.T) {
 	}
 }
 
+// What KMS has refused for good is not sent again as it was.
+func TestRefusedImportIsNotRepeated(t *testing.T) {
+	mismatch := &kms.Error{Operation: "ImportKeyMaterial", Class: "MaterialRefused", Code: "IncorrectKeyMaterialException"}
+	refused := func(action plan.ImportMaterial, err *kms.Error) change {
+		return func(f *facts) {
+			f.observed.Memory.Refusal = plan.Refusal{
+				Import: action, Secret: plan.Secret{Presence: "Present", UID: "secret-1", ResourceVersion: "100"}, Err: err,
+			}
+		}
+	}
+	first := all(firstImport, refused(firstImportAction(), mismatch))
+	wrapping := &kms.Error{Operation: "GetParametersForImport", Class: "InvalidRequest", Code: "ValidationException"}
+	sha1 := firstImportAction()
+	sha1.Wrapping.Algorithm = "RSAES_OAEP_SHA_1"
+	inFuture := refused(reimportUntil(30*day), mismatch)
+	cases{
+		"as it was":           {"and it is said again", first, stalls("MaterialMismatch").saying("IncorrectKeyMaterialException")},
+		"wrapping":            {"and it is said again", all(firstImport, refused(firstImportAction(), wrapping)), stalls("InvalidWrapping")},
+		"key":                 {"and it is said again", all(firstImport, refused(firstImportAction(), &kms.Error{Class: "Unsupported"})), stalls("KeyNotImportable")},
+		"re-import":           {"and it is said again", all(wantsExpiry(30*day), inFuture), stalls("MaterialMismatch")},
+		"Secret rewritten":    {"it may hold the right bytes now", all(first, rewritten), does(firstImportAction())},
+		"Secret made again":   {"it may hold the right bytes now", all(first, func(f *facts) { f.observed.Secret.UID = "secret-2" }), does(firstImportAction())},
+		"other wrapping":      {"KMS may take that", all(first, func(f *facts) { f.desired.Wrapping.Algorithm = "RSAES_OAEP_SHA_1" }), does(sha1)},
+		"other expiry":        {"another import", all(first, wantsExpiry(30*day)), does(importUntil(30 * day))},
+		"other expiry again":  {"another import", all(wantsExpiry(60*day), inFuture), does(reimportUntil(60 * day))},
+		"requested":           {"a person may try again", all(first, requested), does(firstImportAction())},
+		"request echoed":      {"once", all(first, requested, echoed), stalls("MaterialMismatch")},
+		"request served":      {"once", all(first, requested, served), stalls("MaterialMismatch")},
+		"second try":          {"of the same pass", all(first, attempt(1, &kms.Error{Class: "CiphertextRefused"})), does(firstImportAction())},
+		"no Secret":           {"what is missing is said first", all(first, secret("Absent")), waits("SecretNotFound")},
+		"bad expiry":          {"what is wrong is said first", all(first, wantsExpiry(-day)), stalls("InvalidExpiration")},
+		"nothing to import":   {"an old refusal stalls nobody", refused(reimportAction(), mismatch), settles()},
+		"restarted":           {"a restart costs one more try", all(first, restarted), does(firstImportAction())},
+		"nothing was refused": {"an empty memory is none", all(firstImport, refused(firstImportAction(), nil)), does(firstImportAction())},
+	}.run(t)
+}
+
+func TestRefused(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		err    kms.Error
+		want   bool
+	}{
+		"material":   {"the bytes are wrong", kms.Error{Operation: "ImportKeyMaterial", Class: "MaterialRefused"}, true},
+		"ciphertext": {"the wrapping is wrong", kms.Error{Operation: "ImportKeyMaterial", Class: "CiphertextRefused"}, true},
+		"key":        {"the key is of the wrong kind", kms.Error{Operation: "GetParametersForImport", Class: "Unsupported"}, true},
+		"wrapping":   {"KMS does not know it", kms.Error{Operation: "GetParametersForImport", Class: "InvalidRequest"}, true},
+		"request":    {"of an import it may mean anything", kms.Error{Operation: "ImportKeyMaterial", Class: "InvalidRequest"}, false},
+		"token":      {"the next is fresh", kms.Error{Operation: "ImportKeyMaterial", Class: "TokenRefused"}, false},
+		"state":      {"it may pass", kms.Error{Operation: "ImportKeyMaterial", Class: "InvalidState"}, false},
+		"denied":     {"IAM changes", kms.Error{Operation: "ImportKeyMaterial", Class: "AccessDenied"}, false},
+		"throttled":  {"later", kms.Error{Operation: "ImportKeyMaterial", Class: "Throttled"}, false},
+		"no answer":  {"the outcome is unknown", kms.Error{Operation: "ImportKeyMaterial", Class: "Unreachable"}, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := plan.Refused(&tc.err); got != tc.want {
+				t.Errorf("%s: got %t", tc.reason, got)
+			}
+		})
+	}
+}
+
 func TestFailedAttemptMeetsChangedFacts(t *testing.T) {
 	tokenRefused := attempt(1, &kms.Error{Operation: "ImportKeyMaterial", Class: "TokenRefused"})
 	reimporting := all(wantsExpiry(30*day), tokenRefused)
@@ -87,8 +150,9 @@ func TestFailedAttemptMeetsChangedFacts(t *testing.T) {
 		"other bytes":            {"the second try read others than the first", all(reimporting, rewritten, otherMaterial), stalls("MaterialChanged")},
 		"Secret gone":            {"the second try found none", all(reimporting, secret("Absent")), waits("SecretNotFound")},
 		"bad bytes, first try":   {"the second try read others than the first", all(firstImport, tokenRefused, badMaterial), stalls("InvalidKeyMaterial")},
-		"key disabled":           {"the look after a refusal over the key's state", all(reimporting, state("Disabled")), waits("KeyDisabled")},
-		"key pending deletion":   {"likewise", all(reimporting, state("PendingDeletion")), stalls("KeyPendingDeletion")},
+		"key disabled":           {"the look after a refusal over the key's state", all(reimporting, state("Disabled")), does(plan.HoldKey{})},
+		"key disabled, noted":    {"no second try", all(reimporting, held, state("Disabled")), waits("KeyDisabled")},
+		"key pending deletion":   {"likewise", all(reimporting, held, state("PendingDeletion")), stalls("KeyPendingDeletion")},
 		"look is to be repeated": {"the key's state may be the cause", all(reimporting, noLook), does(plan.Look{})},
 		"the answer was lost": {
 			"the intent is on record, and the next pass does it again, not this one",

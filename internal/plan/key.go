@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
 )
@@ -50,36 +52,6 @@ func keyState(d Desired, o Observed) *Step {
 	}
 }
 
-// heldAfterDisable waits for a person when a key that was last seen disabled or about to be deleted turns up without
-// material: whoever did that may have meant it, and an import would enable the key.
-func heldAfterDisable(d Desired, o Observed) *Step {
-	if o.imported() == nil || o.Attempt != nil || requested(d, o) || !lastSeenDisabled(o.Status) {
-		return nil
-	}
-	return stall(v1alpha1.ReasonHeldAfterDisable,
-		"the key lost its material while it was disabled or scheduled for deletion: annotate this object with a new "+
-			v1alpha1.AnnotationReconcileRequestedAt+" to import the material again, which enables the key")
-}
-
-func lastSeenDisabled(status v1alpha1.KMSKeyImportStatus) bool {
-	for _, condition := range status.Conditions {
-		if condition.Type == v1alpha1.ConditionStalled && condition.Reason == v1alpha1.ReasonHeldAfterDisable {
-			return true
-		}
-	}
-	if status.Key == nil {
-		return false
-	}
-	switch kms.KeyState(status.Key.State) {
-	case kms.KeyStateDisabled, kms.KeyStatePendingDeletion, kms.KeyStatePendingReplicaDeletion:
-		return true
-	case kms.KeyStateCreating, kms.KeyStateEnabled, kms.KeyStatePendingImport, kms.KeyStateUnavailable, kms.KeyStateUpdating:
-		return false
-	default:
-		return false
-	}
-}
-
 // Usability is what the last known facts say about the key.
 type Usability string
 
@@ -95,56 +67,66 @@ const failedLooksTolerated = 3
 
 // UsabilityOf says whether the key is usable with the Secret's material: as far as KMS last said, as far as the record
 // vouches, and only until the material expires.
-func UsabilityOf(o Observed) Usability {
+func UsabilityOf(d Desired, o Observed) Usability {
 	state, expiry, known := lastKnownKey(o)
+	vouched := o.Ownership == Mine && o.imported() != nil
 	switch {
+	case !known && vouched && o.expired(RecordedExpiry(o.imported().MaterialImport)):
+		return Unusable
 	case !known:
 		return UsabilityUnknown
-	case state != kms.KeyStateEnabled && state != kms.KeyStateUpdating, // KMS: Updating permits cryptography
-		expiry.Model == "", // no material
-		o.Ownership != Mine,
-		o.imported() == nil,
-		o.expired(expiry):
+	case !vouched, !permitsUse(state, expiry), o.expired(expiry):
 		return Unusable
-	case o.Look == nil || o.Look.Err != nil:
+	case o.Look == nil || o.Look.Err != nil || !compared(d, o):
 		return lastUsability(o.Status)
 	default:
 		return Usable
 	}
 }
 
-// lastUsability is what the last status said. Without a look nothing gets better: the object may have been stalled over
-// its material while its key was enabled.
-func lastUsability(status v1alpha1.KMSKeyImportStatus) Usability {
-	for _, condition := range status.Conditions {
-		if condition.Type != v1alpha1.ConditionReady {
-			continue
-		}
-		switch condition.Status {
-		case "True":
-			return Usable
-		case "False":
-			return Unusable
-		case "Unknown":
-			return UsabilityUnknown
-		}
-	}
-	return UsabilityUnknown
+// permitsUse is KMS's table of states: Updating permits cryptography, to a key that holds material.
+func permitsUse(state kms.KeyState, expiry kms.Expiry) bool {
+	return state == kms.KeyStateEnabled || state == kms.KeyStateUpdating && expiry.Model != ""
 }
 
-// lastKnownKey is the key of this pass's look or, when that failed or was not made, of the last status.
-func lastKnownKey(o Observed) (state kms.KeyState, expiry kms.Expiry, known bool) {
-	if o.Look != nil && o.Look.Err == nil {
-		return o.Look.Key.State, o.Look.Key.Expiry, true
+// compared reports whether the Secret, as it stands, is known to hold what was imported, or is not there to differ.
+func compared(d Desired, o Observed) bool {
+	imported := o.imported()
+	return o.Secret.Presence != SecretPresent || sameSecretVersion(d, o, imported.Secret) ||
+		o.Material != nil && o.Material.Fingerprint == imported.Fingerprint
+}
+
+// lastUsability is what the last status said. Without a look and a comparison nothing gets better: the object may have
+// been stalled over its material while its key was enabled.
+func lastUsability(status v1alpha1.KMSKeyImportStatus) Usability {
+	ready := conditionOf(status, v1alpha1.ConditionReady)
+	switch {
+	case ready == nil || ready.Status == metav1.ConditionUnknown:
+		return UsabilityUnknown
+	case ready.Status == metav1.ConditionTrue:
+		return Usable
+	default:
+		return Unusable
 	}
-	if o.Look != nil && o.Look.Err.Class == kms.ClassNotFound {
+}
+
+// lastKnownKey is the key of this pass's look or, when that failed, was not made or led elsewhere, of the last status.
+func lastKnownKey(o Observed) (state kms.KeyState, expiry kms.Expiry, known bool) {
+	look := o.Look
+	if o.elsewhere() {
+		look = nil
+	}
+	if look != nil && look.Err == nil {
+		return look.Key.State, look.Key.Expiry, true
+	}
+	if look != nil && look.Err.Class == kms.ClassNotFound {
 		return "", kms.Expiry{}, true
 	}
 	lastSeen := o.Memory.LastLook
 	if lastSeen.IsZero() {
 		lastSeen = o.Memory.FirstSeen
 	}
-	if o.Status.Key == nil || (o.Look != nil && o.Now.Sub(lastSeen) > failedLooksTolerated*o.Resync) {
+	if o.Status.Key == nil || (look != nil && o.Now.Sub(lastSeen) > failedLooksTolerated*o.Resync) {
 		return "", kms.Expiry{}, false
 	}
 	expiry = kms.Expiry{Model: kms.ExpirationModel(o.Status.ExpirationModel)}

@@ -49,6 +49,23 @@ func TestKeyIsPinned(t *testing.T) {
 			"the record, not the status, says which key this object owns", otherKey,
 			stalls("KeyTargetChanged").saying(keyARN),
 		},
+		"the other key expires soon": {
+			"that is no warning about this object's key, and no time to wake up at",
+			all(otherKey, func(f *facts) { f.observed.Look.Key.Expiry = until(now.Add(time.Minute)) }), stalls("KeyTargetChanged").with(),
+		},
+		"its own key expires soon": {
+			"as was last known",
+			all(expires(3*time.Minute), otherKey, func(f *facts) { f.observed.Look.Key.Expiry = kms.Expiry{} }),
+			stalls("KeyTargetChanged").within(3 * time.Minute).with("Expiring ExpiresSoon"),
+		},
+		"unconverged, then elsewhere": {
+			"the other key's expiry says nothing about this one's",
+			all(otherKey, unconfirmed, func(f *facts) { f.observed.Look.Key.Expiry = until(now.Add(60 * day)) }), stalls("KeyTargetChanged").with(),
+		},
+		"unconverged and said so, then elsewhere": {
+			"what is known of this key stands", all(otherKey, lastCondition("OtherMaterialExpires", "EarlierExpiry")),
+			stalls("KeyTargetChanged").with("OtherMaterialExpires EarlierExpiry"),
+		},
 		"keyID leads elsewhere, to an empty key": {
 			"above all the other key gets nothing", all(empty, otherKey), stalls("KeyTargetChanged"),
 		},
@@ -79,41 +96,12 @@ func TestKeyState(t *testing.T) {
 		"Creating":               {"passes by itself", state("Creating"), waits("KeyCreating")},
 		"Updating":               {"passes by itself", state("Updating"), waits("KeyUpdating")},
 		"Unavailable":            {"passes by itself", state("Unavailable"), waits("KeyUnavailable")},
-		"Disabled":               {"an import might enable the key", state("Disabled"), waits("KeyDisabled")},
-		"PendingDeletion":        {"a person must say which of the two is wanted", state("PendingDeletion"), stalls("KeyPendingDeletion")},
-		"PendingReplicaDeletion": {"likewise", state("PendingReplicaDeletion"), stalls("KeyPendingReplicaDeletion")},
+		"Disabled":               {"an import might enable the key", all(held, state("Disabled")), waits("KeyDisabled")},
+		"PendingDeletion":        {"a person must say which of the two is wanted", all(held, state("PendingDeletion")), stalls("KeyPendingDeletion")},
+		"PendingReplicaDeletion": {"likewise", all(held, state("PendingReplicaDeletion")), stalls("KeyPendingReplicaDeletion")},
 		"a new state":            {"never guess what it permits", state("Frozen"), retries("KMSError").saying(`"Frozen"`)},
 		"no state":               {"never guess what it permits", state(""), retries("KMSError")},
 		"Enabled":                {"the normal state", unchanged, settles()},
-	}.run(t)
-}
-
-// A key that was disabled or about to be deleted and now is empty: whoever did that may have meant it.
-func TestHeldAfterDisable(t *testing.T) {
-	lostFor := all(empty, contradictedFor(day))
-	reimport := does(reimportAction())
-	cases{
-		"last seen Disabled":               {"waits for a person", all(lostFor, lastState("Disabled")), stalls("HeldAfterDisable").saying("kms.keyimport.dev/reconcile-requested-at")},
-		"last seen PendingDeletion":        {"waits for a person", all(lostFor, lastState("PendingDeletion")), stalls("HeldAfterDisable")},
-		"last seen PendingReplicaDeletion": {"waits for a person", all(lostFor, lastState("PendingReplicaDeletion")), stalls("HeldAfterDisable")},
-		"held at the last look": {
-			"status then says PendingImport, and the hold stands", all(lostFor, lastState("PendingImport"), lastCondition("Stalled", "HeldAfterDisable")), stalls("HeldAfterDisable"),
-		},
-		"its expiry has passed too": {
-			"an expiry does not undo what a person did", all(lostFor, wantsExpiry(30*day), recordedExpiry(-day), lastState("Disabled")), stalls("HeldAfterDisable"),
-		},
-		"requested":           {"the person has spoken", all(lostFor, lastState("Disabled"), requested), reimport},
-		"requested long ago":  {"an echoed request is spent", all(lostFor, lastState("Disabled"), requested, echoed), stalls("HeldAfterDisable")},
-		"last seen Enabled":   {"a plain loss is healed", all(lostFor, lastState("Enabled")), reimport},
-		"last seen Updating":  {"a plain loss is healed", all(lostFor, lastState("Updating")), reimport},
-		"stalled differently": {"only this stall is a hold", all(lostFor, lastState("Enabled"), lastCondition("Stalled", "MaterialChanged")), reimport},
-		"enabled again":       {"with its material, it is settled", lastState("Disabled"), settles()},
-		"never imported by us": {
-			"nothing was lost", all(firstImport, func(f *facts) { f.observed.Status.Key = settledFacts().observed.Status.Key }, lastState("Disabled")), does(firstImportAction()),
-		},
-		"imported in this pass": {
-			"KMS has not caught up with the import that was asked for", all(empty, lastState("Disabled"), age(0), unconfirmed, attempt(1, nil)), progresses(5 * time.Second),
-		},
 	}.run(t)
 }
 

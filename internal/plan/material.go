@@ -172,6 +172,9 @@ func importDue(d Desired, o Observed) *Step {
 		action.Operation = v1alpha1.OperationReimport
 		action.ReimportOf = imported.KeyMaterialID
 	}
+	if refusal := o.Memory.Refusal; refusal.of(action, o.Secret) && o.Attempt == nil && !requested(d, o) {
+		return failedImport(refusal.Err)
+	}
 	return do(action)
 }
 

@@ -26,7 +26,7 @@ func TestSecretBeforeTheFirstImport(t *testing.T) {
 func TestSecretAfterTheImport(t *testing.T) {
 	lost := all(empty, contradictedFor(day))
 	cases{
-		"absent":                      {"the key works on", secret("Absent"), settles("SourceMissing SecretNotFound")},
+		"absent":                      {"the key works on", secret("Absent"), settles("SourceMissing SecretNotFound").warning(`without its Secret the key could not be healed: Secret "payments-material" does not exist`)},
 		"not consenting":              {"the key works on", all(secret("NotConsenting"), rewritten), settles("SourceMissing SecretNotConsenting")},
 		"without the key":             {"the key works on", all(secret("KeyMissing"), rewritten), settles("SourceMissing SecretKeyMissing")},
 		"absent, key empty":           {"now it is needed", all(lost, secret("Absent")), waits("SecretNotFound")},
@@ -126,7 +126,7 @@ func TestOutcomeUnknown(t *testing.T) {
 		"first import, key full":    {"it may have been ours: done again, which is the proof", firstIntent, does(again)},
 		"re-import, key full":       {"the expiry may or may not have moved", intent, does(reimportAction())},
 		"re-import, key empty":      {"at once", all(intent, empty), does(reimportAction())},
-		"re-import, key disabled":   {"an import might enable the key", all(intent, state("Disabled")), waits("KeyDisabled")},
+		"re-import, key disabled":   {"an import might enable the key", all(intent, held, state("Disabled")), waits("KeyDisabled")},
 		"Secret rewritten":          {"compared first", all(intent, rewritten), does(plan.InspectMaterial{})},
 		"policy changed to Reject":  {"the fingerprint says that these bytes were let pass before", firstIntent, does(again)},
 		"another owner's intent":    {"is not this object's business", all(firstIntent, foreign), stalls("KeyConflict")},

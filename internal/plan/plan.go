@@ -23,6 +23,8 @@ var checks = []check{
 	lookFailed,
 	keyTargetChanged,
 	keyNotImportable,
+	holdNeeded,
+	holdEnded,
 	keyState,
 	keyConflict,
 	secretUnavailable,
@@ -47,12 +49,20 @@ func Next(desired Desired, observed Observed) Step {
 			continue
 		}
 		if _, last := step.Action.(Finish); last {
-			schedule(desired, observed, step)
+			complete(desired, observed, step)
 		}
 		return *step
 	}
 	// settled always applies.
 	panic("plan: no check applied")
+}
+
+// complete adds to the end of a pass what does not depend on which check ended it.
+func complete(d Desired, o Observed, step *Step) {
+	if step.Outcome != OutcomeUntouched {
+		step.Warnings = append(step.Warnings, warnings(d, o)...)
+	}
+	schedule(d, o, step)
 }
 
 // deleting leaves an object alone that only some other finalizer keeps: its key keeps its material.
@@ -99,11 +109,11 @@ func lookFailed(d Desired, o Observed) *Step {
 		return wait(v1alpha1.ReasonKeyNotFound, fmt.Sprintf(
 			"KMS has no key %q in this region and account: create it with Origin EXTERNAL, or create a new KMSKeyImport with the right keyID", d.KeyID))
 	}
-	return failed(o.Look.Err)
+	return failedCall(o.Look.Err)
 }
 
 func keyTargetChanged(d Desired, o Observed) *Step {
-	if o.Ownership != Mine || o.Record.KeyARN == o.Look.Key.ARN {
+	if !o.elsewhere() {
 		return nil
 	}
 	return stall(v1alpha1.ReasonKeyTargetChanged, fmt.Sprintf(
@@ -119,10 +129,8 @@ func keyConflict(_ Desired, o Observed) *Step {
 }
 
 func settled(d Desired, o Observed) *Step {
-	if UsabilityOf(o) != Usable {
+	if UsabilityOf(d, o) != Usable {
 		return progress("the expiry that KMS reports has passed; waiting for KMS to delete the material", lateExpiryPoll)
 	}
-	step := finish(OutcomeSettled, "", "")
-	step.Warnings = warnings(d, o)
-	return step
+	return finish(OutcomeSettled, "", "")
 }

@@ -50,11 +50,12 @@ func names(chosen []choice) []string {
 // world is every combination of what may be known of a key, its record, the Secret and the spec, in a situation. Some
 // combinations cannot happen; the plan must be safe in those too.
 func world() [][]choice {
-	recordIs := func(imported, intended bool) change {
+	recordIs := func(imported, intended bool, and change) change {
 		return func(f *facts) {
 			if f.observed.Record == nil {
 				return
 			}
+			and(f)
 			if intended {
 				intent(f)
 			}
@@ -76,7 +77,9 @@ func world() [][]choice {
 			{"unclaimed", func(f *facts) { f.observed.Record, f.observed.Ownership = nil, "Unclaimed" }},
 		},
 		{
-			{"imported", recordIs(true, false)}, {"intent", recordIs(false, true)}, {"imported and intent", recordIs(true, true)}, {"claim", recordIs(false, false)},
+			{"imported", recordIs(true, false, unchanged)}, {"intent", recordIs(false, true, unchanged)},
+			{"imported and intent", recordIs(true, true, unchanged)}, {"claim", recordIs(false, false, unchanged)},
+			{"imported, held", recordIs(true, false, held)}, {"imported and intent, held", recordIs(true, true, held)}, {"claim, held", recordIs(false, false, held)},
 		},
 		{
 			{"bytes unread", unchanged}, {"same bytes", sameMaterial}, {"other bytes", otherMaterial}, {"incomparable bytes", incomparableMaterial}, {"bad bytes", badMaterial},
@@ -87,6 +90,7 @@ func world() [][]choice {
 		{
 			{"permanent", unchanged}, {"expiring", ifImported(expires(30 * day))}, {"expired", ifImported(expires(-day))}, {"expiry moves", wantsExpiry(30 * day)},
 			{"expiry past", wantsExpiry(-time.Second)}, {"expiry near", wantsExpiry(time.Minute)}, {"expiry far", wantsExpiry(366 * day)},
+			{"expiring now", ifImported(expires(time.Minute))},
 		},
 		{
 			{"at rest", unchanged}, {"deleting", deleting}, {"suspended", suspended}, {"restarted", all(noLook, restarted)},
@@ -96,6 +100,9 @@ func world() [][]choice {
 			{"just imported", ifImported(all(age(0), unconfirmed, attempt(1, nil)))},
 			{"unconverged", ifImported(unconfirmed)}, {"was disabled", lastState("Disabled")},
 			{"token refused", refusal("TokenRefused", 1)}, {"token refused twice", refusal("TokenRefused", 2)}, {"import throttled", refusal("Throttled", 1)},
+			{"refused before", func(f *facts) {
+				f.observed.Memory.Refusal = plan.Refusal{Import: reimportAction(), Secret: f.observed.Secret, Err: &kms.Error{Class: "MaterialRefused"}}
+			}},
 			{"turn to wait for", func(f *facts) { f.observed.TurnIn = time.Second }},
 		},
 	}
@@ -111,23 +118,44 @@ func ifImported(apply change) change {
 }
 
 func TestNeverInAnyWorld(t *testing.T) {
-	count, imports := 0, 0
+	count, imports, holds := 0, 0, 0
 	worlds(world(), func(name func() string, f *facts) {
 		count++
 		step := f.next()
 		var broken []string
-		if action, ok := step.Action.(plan.ImportMaterial); ok {
+		switch action := step.Action.(type) {
+		case plan.ImportMaterial:
 			imports++
 			broken = brokenByImport(f, action)
+		case plan.HoldKey, plan.LiftHold:
+			holds++
+			broken = brokenByHold(f, action)
+		case plan.Finish, plan.Look, plan.InspectMaterial, plan.ClaimRecord, plan.AcceptSecretVersion:
 		}
 		broken = append(broken, brokenByStep(f, step)...)
 		if len(broken) > 0 {
 			t.Fatalf("%s:\n%s\n%+v", name(), strings.Join(broken, "\n"), step)
 		}
 	})
-	if count < 100_000 || imports < 1000 {
-		t.Errorf("%d worlds with %d imports prove little", count, imports)
+	if count < 100_000 || imports < 1000 || holds < 1000 {
+		t.Errorf("%d worlds with %d imports and %d holds prove little", count, imports, holds)
 	}
+}
+
+// brokenByHold says which rule is broken by noting or forgetting that a key was disabled.
+func brokenByHold(f *facts, action plan.Action) []string {
+	o := f.observed
+	if o.Ownership != "Mine" || o.Look == nil || o.Look.Err != nil || o.Look.Key.ARN != keyARN || f.desired.Suspended || f.desired.Deleting {
+		return []string{"hold: without a look at a key of its own"}
+	}
+	state, hasHold := o.Look.Key.State, o.Record.Hold != nil
+	if action == (plan.HoldKey{}) && (hasHold || state != "Disabled" && state != "PendingDeletion") {
+		return []string{"hold: for no reason"}
+	}
+	if action == (plan.LiftHold{}) && (!hasHold || state != "Enabled" && (state != "PendingImport" || !requestedIn(f))) {
+		return []string{"lift: for no reason"}
+	}
+	return nil
 }
 
 // brokenByImport says which rule an import breaks: those that keep keys from being destroyed.
@@ -157,7 +185,9 @@ func brokenByImport(f *facts, action plan.ImportMaterial) []string {
 		"refused expiry":            action.Expiry.Model != "KEY_MATERIAL_EXPIRES" || ahead >= 5*time.Minute && ahead <= 365*day,
 		"weak material":             action.RejectWeak == (recorded == ""),
 		"twice in a pass":           o.Attempt == nil || mayFollow(o),
-		"after it was disabled":     o.Status.Key.State != "Disabled" || o.Look.Key.State != "PendingImport" || o.Record == nil || o.Record.Imported == nil,
+		"refused before":            o.Memory.Refusal.Err == nil || action != o.Memory.Refusal.Import,
+		"while held":                o.Record == nil || o.Record.Hold == nil,
+		"after it was disabled":     o.Record != nil || o.Status.Key.State != "Disabled" || requestedIn(f),
 	}
 	var broken []string
 	for rule, kept := range rules {
@@ -166,6 +196,11 @@ func brokenByImport(f *facts, action plan.ImportMaterial) []string {
 		}
 	}
 	return broken
+}
+
+// requestedIn reports whether a person has asked for something since the last status.
+func requestedIn(f *facts) bool {
+	return f.desired.RequestedAt != "" && f.desired.RequestedAt != f.observed.Status.LastHandledReconcileAt
 }
 
 // mayFollow reports whether an import may be made in a pass that has made one: after a refused token, once. A world in
@@ -177,6 +212,19 @@ func mayFollow(o plan.Observed) bool {
 	return o.Attempt.Err.Class == "TokenRefused" && o.Attempt.Tries == 1
 }
 
+// reportsExpiryWithin reports whether what KMS reported of the key, now or last, expires soon.
+func reportsExpiryWithin(f *facts, limit time.Duration) bool {
+	o := f.observed
+	validTo := time.Time{}
+	if o.Look != nil && o.Look.Err == nil {
+		validTo = o.Look.Key.Expiry.ValidTo
+	} else if o.Status.ValidTo != nil {
+		validTo = o.Status.ValidTo.Time
+	}
+	left := validTo.Sub(o.Now)
+	return left > 0 && left <= limit
+}
+
 var aReason = regexp.MustCompile(`^[A-Z][A-Za-z]+$`)
 
 // brokenByStep says which rule of the form of a step is broken.
@@ -184,7 +232,7 @@ func brokenByStep(f *facts, step plan.Step) []string {
 	_, last := step.Action.(plan.Finish)
 	explained := aReason.MatchString(step.Reason) && step.Message != ""
 	quiet := step.Reason == "" && step.Message == ""
-	usable := plan.UsabilityOf(f.observed) == "Usable"
+	usable := plan.UsabilityOf(f.desired, f.observed) == "Usable"
 	rules := map[string]bool{
 		"an action says nothing about the end": last || reflect.DeepEqual(step, plan.Step{Action: step.Action}),
 		"deleted objects are left alone":       !f.desired.Deleting || step.Outcome == "Untouched",
@@ -197,18 +245,25 @@ func brokenByStep(f *facts, step plan.Step) []string {
 		case "Waiting", "Stalled", "Progressing":
 			rules["a reason, a sentence, a next time"] = explained && step.After > 0
 		case "Retry":
-			rules["a reason, a sentence, backoff"] = explained && step.After == 0
+			soon := step.After > 0 && step.After <= 10*time.Second && reportsExpiryWithin(f, 5*time.Minute)
+			rules["a reason, a sentence, backoff that does not sleep past the expiry"] = explained && (step.After == 0 || soon)
 		case "Suspended":
-			rules["a reason and a sentence"] = explained
+			rules["a reason and a sentence, and nobody to hurry for"] = explained && step.Priority == -50
 		case "Settled":
 			rules["settled is quiet, usable and looked at again"] = quiet && usable && step.After > 0 && f.observed.Look != nil
+			rules["settled is urgent or routine"] = step.Priority == 50 || step.Priority == -50
 		case "Untouched":
-			rules["untouched says nothing"] = quiet
+			rules["untouched says nothing"] = quiet && len(step.Warnings) == 0
 		default:
 			rules["an outcome"] = false
 		}
 	}
+	if step.Outcome == "Stalled" {
+		rules["nobody can hurry a stall"] = step.Priority == -50
+	}
 	for _, warning := range step.Warnings {
+		rules["only "+warning.Type+" is not about an imported key of its own"] = warning.Type == "Suspended" ||
+			f.observed.Ownership == "Mine" && f.observed.Record.Imported != nil
 		rules["a warning has a type, a reason and a sentence"] = aReason.MatchString(warning.Type) && aReason.MatchString(warning.Reason) &&
 			warning.Message != "" && !strings.ContainsAny(warning.Message, "\n\r")
 	}
@@ -267,6 +322,7 @@ func TestAnyClock(t *testing.T) {
 		for name, apply := range map[string]change{
 			"settled": unchanged, "expiring": expires(day), "empty": empty, "first": firstImport, "waiting": lookError("NotFound"),
 			"first sight": all(noLook, restarted), "reconciling": all(empty, lastCondition("Reconciling", "Progressing")),
+			"retry": all(expires(time.Minute), lookError("Throttled")),
 		} {
 			f := changed(apply)
 			f.observed.Now = at

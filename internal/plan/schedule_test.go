@@ -54,12 +54,22 @@ func TestWakesUpForTheExpiry(t *testing.T) {
 		"suspended, long":    {"only for the warnings", all(expires(20*day), suspended, noLook), want{outcome: "Suspended", reason: "Suspended", after: 6 * day}},
 		"stalled":            {"a stalled key expires as well", all(expires(3*time.Minute), rewritten, otherMaterial), stalls("MaterialChanged").within(3 * time.Minute)},
 		"waiting":            {"Ready becomes False", all(expires(3*time.Second), state("Updating")), waits("KeyUpdating").within(3 * time.Second)},
-		"failed look":        {"backoff decides", all(expires(3*time.Second), lookError("Throttled")), retries("Throttled")},
+		"failed look, 3 s":   {"backoff might sleep past it", all(expires(3*time.Second), lookError("Throttled")), retries("Throttled").within(3 * time.Second)},
+		"failed look, 10 s":  {"at validTo", all(expires(10*time.Second), lookError("Throttled")), retries("Throttled").within(10 * time.Second)},
+		"failed look, 11 s":  {"soon, while there is time", all(expires(11*time.Second), lookError("Throttled")), retries("Throttled").within(10 * time.Second)},
+		"failed look, 5 min": {"the longest backoff", all(expires(5*time.Minute), lookError("AccessDenied")), retries("AccessDenied").within(10 * time.Second)},
+		"failed import":      {"a retry of either kind", all(expires(time.Minute), wantsExpiry(30*day), attempt(1, &kms.Error{Class: "Throttled"})), retries("Throttled").within(10 * time.Second)},
 		"first sight":        {"before the look that is due", all(expires(2*time.Second), noLook, restarted), want{outcome: "Untouched", after: 2 * time.Second}},
 		"key of nobody else": {"the date KMS reports counts, not the one in the spec", all(wantsExpiry(-day), reportedExpiry(time.Minute)), stalls("InvalidExpiration").within(time.Minute)},
 	}.run(t)
 
-	for name, apply := range map[string]change{"suspended": all(suspended, noLook), "deleted": all(deleting, noLook), "retry": lookError("Throttled")} {
+	for name, apply := range map[string]change{"suspended": all(suspended, noLook), "deleted": all(deleting, noLook),
+		"retry":                            lookError("Throttled"),
+		"retry, expires in 5 min 1 s":      all(expires(5*time.Minute+time.Second), lookError("Throttled")),
+		"retry, expires now":               all(expires(0), lookError("Throttled")),
+		"retry, has expired":               all(expires(-time.Second), lookError("Throttled")),
+		"retry, nothing is known any more": all(expires(time.Minute), lookError("Throttled"), func(f *facts) { f.observed.Memory.LastLook = now.Add(-time.Hour) }),
+	} {
 		t.Run("no timer, "+name, func(t *testing.T) {
 			if after := changed(apply).next().After; after != 0 {
 				t.Errorf("looks again after %s, want no timer", after)
@@ -131,11 +141,13 @@ func TestFirstSightIsSpread(t *testing.T) {
 func TestFirstSightIsCancelled(t *testing.T) {
 	atRest := all(noLook, restarted)
 	looks := does(plan.Look{})
+	secretGone := func(f *facts) { f.observed.Secret = plan.Secret{Presence: "Absent"} }
 	cases{
 		"at rest":                 {"otherwise the cases below prove nothing", atRest, want{outcome: "Untouched"}},
 		"seen before":             {"only the first look is spread", all(atRest, func(f *facts) { f.observed.Memory.LastLook = now.Add(-time.Hour) }), looks},
 		"requested":               {"spreading is set aside", all(atRest, requested), looks},
 		"request echoed":          {"it was acted on before the restart", all(atRest, requested, echoed), want{outcome: "Untouched"}},
+		"request served":          {"an import has served it", all(atRest, requested, served), want{outcome: "Untouched"}},
 		"spec edited":             {"while no operator ran", all(atRest, func(f *facts) { f.desired.Generation = 4 }), looks},
 		"no record":               {"a forged status alone keeps nobody waiting", all(atRest, func(f *facts) { f.observed.Record, f.observed.Ownership = nil, "Unclaimed" }), looks},
 		"another owner":           {"the record is not this object's", all(atRest, foreign), looks},
@@ -145,7 +157,10 @@ func TestFirstSightIsCancelled(t *testing.T) {
 		"expired":                 {"to be healed or told", all(noLook, restarted, expires(-time.Second)), looks},
 		"expired by the record":   {"whatever the status still shows", all(noLook, restarted, expires(-time.Second), reportedExpiry(day)), looks},
 		"Secret rewritten":        {"while no operator ran", all(atRest, rewritten), looks},
-		"Secret gone":             {"a warning is due", all(atRest, func(f *facts) { f.observed.Secret = plan.Secret{Presence: "Absent"} }), looks},
+		"Secret gone, as said":    {"the warning stands", all(atRest, secretGone, lastCondition("SourceMissing", "SecretNotFound")), want{outcome: "Untouched"}},
+		"consent gone, as said":   {"the warning stands", all(atRest, rewritten, secret("NotConsenting"), lastCondition("SourceMissing", "SecretNotConsenting")), want{outcome: "Untouched"}},
+		"Secret is back":          {"to be compared, though the last status had it missing", all(atRest, rewritten, lastCondition("SourceMissing", "SecretNotFound")), looks},
+		"Secret gone":             {"a warning is due", all(atRest, secretGone), looks},
 		"not ready":               {"it was not settled", all(atRest, lastReady("False")), looks},
 		"unknown":                 {"it was not settled", all(atRest, lastReady("Unknown")), looks},
 		"reconciling":             {"it was not settled", all(atRest, lastCondition("Reconciling", "Throttled")), looks},
@@ -157,7 +172,7 @@ func TestFirstSightIsCancelled(t *testing.T) {
 }
 
 func TestPriorities(t *testing.T) {
-	edited := func(f *facts) { f.desired.Generation = 4 }
+	waiting := state("Updating")
 	cases := map[string]struct {
 		reason string
 		change change
@@ -168,14 +183,29 @@ func TestPriorities(t *testing.T) {
 		"empty, as last known":         {"urgent though KMS does not answer", all(lastState("PendingImport"), lookError("Throttled")), 50},
 		"expires within a day":         {"urgent", expires(23 * time.Hour), 50},
 		"expires in a day":             {"not yet", expires(day), -50},
-		"has expired":                  {"too late to be urgent", all(expires(-time.Second), state("Disabled")), -50},
-		"edited":                       {"somebody is waiting", all(edited, rewritten, otherMaterial), 0},
+		"has expired":                  {"too late to be urgent", all(expires(-time.Second), held, state("Disabled")), -50},
+		"edited":                       {"somebody is waiting", all(edited, waiting), 0},
 		"never settled":                {"somebody is waiting", all(lookError("AccessDenied"), func(f *facts) { f.observed.Status.ObservedGeneration = nil }), 0},
-		"requested":                    {"somebody is waiting", requested, 0},
-		"request echoed":               {"nobody waits any more", all(requested, echoed), -50},
-		"edited, expiry differs":       {"edits beat renewals", all(edited, wantsExpiry(-day)), 0},
-		"expiry differs":               {"a renewal", wantsExpiry(-day), -20},
+		"requested":                    {"somebody is waiting", all(requested, waiting), 0},
+		"request echoed":               {"nobody waits any more", all(requested, echoed, waiting), -50},
+		"edited, expiry differs":       {"edits beat renewals", all(edited, wantsExpiry(30*day), secret("Absent")), 0},
+		"expiry differs":               {"a renewal", all(wantsExpiry(30*day), secret("Absent")), -20},
 		"routine":                      {"the rest", unchanged, -50},
+		"settled, edited":              {"the answer is given", edited, -50},
+		"settled, requested":           {"the answer is given", requested, -50},
+		"settled, other expiry":        {"no renewal will follow", all(unconfirmed, reportedExpiry(30*day)), -50},
+		"settled, edited, expires":     {"urgent", all(edited, expires(23*time.Hour)), 50},
+		"stalled":                      {"a person must act first", all(rewritten, otherMaterial), -50},
+		"stalled, edited":              {"a person must act first", all(edited, rewritten, otherMaterial), -50},
+		"stalled, requested":           {"a person must act first", all(requested, rewritten, otherMaterial), -50},
+		"stalled, empty key":           {"a person must act first", all(empty, held), -50},
+		"stalled, expires":             {"a person must act first", all(expires(23*time.Hour), rewritten, otherMaterial), -50},
+		"stalled, expiry differs":      {"a person must act first", wantsExpiry(-day), -50},
+		"suspended":                    {"a person must act first", all(suspended, noLook), -50},
+		"suspended, edited":            {"a person must act first", all(suspended, noLook, edited), -50},
+		"suspended, requested":         {"a person must act first", all(suspended, noLook, requested), -50},
+		"suspended, empty key":         {"a person must act first", all(suspended, noLook, lastState("PendingImport")), -50},
+		"suspended, expires":           {"a person must act first", all(suspended, noLook, expires(time.Hour)), -50},
 		"routine, first sight":         {"the rest", all(noLook, restarted), -50},
 		"never looked at successfully": {"nothing is known", all(lookError("Throttled"), func(f *facts) { f.observed.Status.Key = nil }), -50},
 	}
@@ -195,6 +225,7 @@ func TestUsability(t *testing.T) {
 		return all(failed, func(f *facts) { f.observed.Memory.LastLook = now.Add(-d) })
 	}
 	unseen := func(f *facts) { f.observed.Status.Key = nil }
+	noModel := func(f *facts) { f.observed.Look.Key.Expiry = kms.Expiry{} }
 	cases := map[string]struct {
 		reason string
 		change change
@@ -204,7 +235,10 @@ func TestUsability(t *testing.T) {
 		"Updating":                       {"KMS: Updating permits cryptography", state("Updating"), "Usable"},
 		"Disabled":                       {"KMS refuses to use it", state("Disabled"), "Unusable"},
 		"PendingImport":                  {"empty", empty, "Unusable"},
-		"no expiration model":            {"KMS shows no material", func(f *facts) { f.observed.Look.Key.Expiry = kms.Expiry{} }, "Unusable"},
+		"no expiration model":            {"an enabled key has material, whatever KMS leaves out", noModel, "Usable"},
+		"Updating, no expiration model":  {"nothing says that it has material", all(state("Updating"), noModel), "Unusable"},
+		"failed look, no model":          {"the last facts stand", all(failed, func(f *facts) { f.observed.Status.ExpirationModel = "" }), "Usable"},
+		"failed look, Updating, none":    {"the last facts stand", all(failed, lastState("Updating"), func(f *facts) { f.observed.Status.ExpirationModel = "" }), "Unusable"},
 		"no record":                      {"nobody vouches", all(unchanged, func(f *facts) { f.observed.Record, f.observed.Ownership = nil, "Unclaimed" }), "Unusable"},
 		"foreign":                        {"another object's record vouches for nothing here", foreign, "Unusable"},
 		"ownerless":                      {"not taken over yet", func(f *facts) { f.observed.Ownership = "Ownerless" }, "Unusable"},
@@ -222,7 +256,15 @@ func TestUsability(t *testing.T) {
 		"failed look, was not ready":     {"stalled over its material, say: without a look nothing gets better", all(failed, lastReady("False")), "Unusable"},
 		"failed look, was unknown":       {"without a look nothing gets better", all(failed, lastReady("Unknown")), "Unknown"},
 		"failed look, no Ready":          {"nothing was ever said", all(failed, func(f *facts) { f.observed.Status.Conditions = nil }), "Unknown"},
+		"failing for long, has expired":  {"the record knows when", all(failing(31*time.Minute), expires(-time.Second)), "Unusable"},
+		"failing for long, will expire":  {"nobody knows any more", all(failing(31*time.Minute), expires(time.Hour)), "Unknown"},
 		"look, was not ready":            {"a look makes it better", lastReady("False"), "Usable"},
+		"not compared, was ready":        {"a new version of the Secret takes nothing away", rewritten, "Usable"},
+		"not compared, was not ready":    {"nor does it make anything better", all(rewritten, lastReady("False")), "Unusable"},
+		"not compared, was unknown":      {"nor does it make anything better", all(rewritten, lastReady("Unknown")), "Unknown"},
+		"same bytes, was not ready":      {"a comparison makes it better", all(rewritten, sameMaterial, lastReady("False")), "Usable"},
+		"other bytes, was not ready":     {"a comparison makes it no better", all(rewritten, otherMaterial, lastReady("False")), "Unusable"},
+		"no Secret, was not ready":       {"there is nothing that differs", all(secret("Absent"), rewritten, lastReady("False")), "Usable"},
 		"key gone":                       {"KMS has answered", lookError("NotFound"), "Unusable"},
 		"no look":                        {"the last facts stand", noLook, "Usable"},
 		"no look for long":               {"suspended for a day", all(noLook, func(f *facts) { f.observed.Memory.LastLook = now.Add(-day) }), "Usable"},
@@ -231,7 +273,8 @@ func TestUsability(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := plan.UsabilityOf(changed(tc.change).observed); got != tc.want {
+			f := changed(tc.change)
+			if got := plan.UsabilityOf(f.desired, f.observed); got != tc.want {
 				t.Errorf("%s: got %s, want %s", tc.reason, got, tc.want)
 			}
 		})

@@ -77,6 +77,12 @@ type (
 	// AcceptSecretVersion writes into the record that the present version of the Secret holds the same material.
 	AcceptSecretVersion struct{}
 
+	// HoldKey writes into the record that the key was seen disabled or scheduled for deletion.
+	HoldKey struct{}
+
+	// LiftHold takes that out of the record again.
+	LiftHold struct{}
+
 	// ImportMaterial reads, validates, wraps and imports the Secret's value.
 	ImportMaterial struct {
 		Operation v1alpha1.ImportOperation
@@ -96,6 +102,8 @@ func (Look) isAction()                {}
 func (InspectMaterial) isAction()     {}
 func (ClaimRecord) isAction()         {}
 func (AcceptSecretVersion) isAction() {}
+func (HoldKey) isAction()             {}
+func (LiftHold) isAction()            {}
 func (ImportMaterial) isAction()      {}
 
 func do(action Action) *Step { return &Step{Action: action} }

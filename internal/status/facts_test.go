@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	keyARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-	day    = 24 * time.Hour
+	keyARN   = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	otherARN = "arn:aws:kms:eu-west-1:111122223333:key/ffffffff-12ab-34cd-56ef-1234567890ab"
+	day      = 24 * time.Hour
 )
 
 var (
@@ -134,6 +135,18 @@ func requested(e *end) { e.desired.RequestedAt = "2026-03-01T11:59:59Z" }
 
 func state(state kms.KeyState) change { return func(e *end) { e.observed.Look.Key.State = state } }
 
+// held is a record that says that the key was seen disabled.
+func held(e *end) {
+	e.observed.Record.Hold = &v1alpha1.KeyHold{KeyState: "Disabled", Time: metav1.NewTime(importedAt)}
+}
+
+// otherKey is a keyID that leads to another key than the record's, one that is in another state.
+func otherKey(e *end) {
+	key := e.observed.Look.Key
+	key.ARN, key.State, key.Spec, key.Expiry = otherARN, "PendingImport", "HMAC_256", kms.Expiry{}
+	e.observed.Look = &plan.LookResult{Key: key}
+}
+
 func lookError(class kms.ErrorClass) change {
 	return func(e *end) {
 		e.observed.Look = &plan.LookResult{Err: &kms.Error{Operation: "DescribeKey", Class: class, Code: "SomeException"}}
@@ -189,6 +202,9 @@ func condition(s v1alpha1.KMSKeyImportStatus, conditionType string) string {
 // assertInvariants checks what is true of every status, whatever happened.
 func assertInvariants(t *testing.T, e *end) {
 	t.Helper()
+	if _, last := plan.Next(e.desired, e.observed).Action.(plan.Finish); e.step == nil && !last {
+		t.Error("this is not the end of a pass")
+	}
 	before := *e.observed.Status.DeepCopy()
 	got := e.apply()
 	if !equality.Semantic.DeepEqual(before, e.observed.Status) {

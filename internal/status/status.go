@@ -19,7 +19,7 @@ func Apply(desired plan.Desired, observed plan.Observed, step plan.Step) v1alpha
 	if step.Outcome == plan.OutcomeUntouched {
 		return next
 	}
-	if observed.Look != nil || plan.ObservedGeneration(next) < 0 {
+	if looked(observed) || plan.ObservedGeneration(next) < 0 {
 		next.LastHandledReconcileAt = desired.RequestedAt
 	}
 	generation := max(plan.ObservedGeneration(next), 0)
@@ -29,24 +29,31 @@ func Apply(desired plan.Desired, observed plan.Observed, step plan.Step) v1alpha
 	case plan.OutcomeProgressing, plan.OutcomeWaiting, plan.OutcomeRetry, plan.OutcomeUntouched:
 	}
 	next.ObservedGeneration = &generation
-	copyKey(&next, observed.Look)
+	copyKey(&next, observed)
 	copyMaterial(&next, observed)
 	setConditions(&next, conditions(desired, observed, step), observed, generation)
 	return next
 }
 
-// copyKey copies what DescribeKey reported. After a failed look the last facts stand, unless the key is gone.
-func copyKey(next *v1alpha1.KMSKeyImportStatus, look *plan.LookResult) {
-	switch {
-	case look == nil:
-		return
-	case look.Err != nil && look.Err.Class == kms.ClassNotFound:
-		next.Key, next.ExpirationModel, next.ValidTo = nil, "", nil
-		return
-	case look.Err != nil:
+// looked reports whether KMS answered: a request for a look is not done with when it did not.
+func looked(observed plan.Observed) bool {
+	return observed.Look != nil && (observed.Look.Err == nil || observed.Look.Err.Class == kms.ClassNotFound)
+}
+
+// copyKey copies what DescribeKey reported of this object's key. After a failed look, or one at a key that is not this
+// object's, the last facts stand.
+func copyKey(next *v1alpha1.KMSKeyImportStatus, observed plan.Observed) {
+	if !looked(observed) {
 		return
 	}
-	key := look.Key
+	if observed.Look.Err != nil {
+		next.Key, next.ExpirationModel, next.ValidTo = nil, "", nil
+		return
+	}
+	key := observed.Look.Key
+	if observed.Ownership == plan.Mine && observed.Record.KeyARN != key.ARN {
+		return
+	}
 	next.Key = &v1alpha1.KeyStatus{
 		ARN:         key.ARN,
 		State:       string(key.State),
@@ -102,14 +109,14 @@ func isTrue(conditionType, reason, message string) metav1.Condition {
 // finished is not yet anything.
 func ready(desired plan.Desired, observed plan.Observed, step plan.Step) metav1.Condition {
 	condition := metav1.Condition{Type: v1alpha1.ConditionReady, Reason: step.Reason, Message: step.Message}
-	usability := plan.UsabilityOf(observed)
+	usability := plan.UsabilityOf(desired, observed)
 	switch {
 	case step.Outcome == plan.OutcomeStalled:
 		condition.Status = metav1.ConditionFalse
 	case usability == plan.Usable:
 		condition.Status = metav1.ConditionTrue
 		condition.Reason = v1alpha1.ReasonImported
-		condition.Message = fmt.Sprintf("the key is usable and holds the material of Secret %q", desired.Material.SecretRef.Name)
+		condition.Message = fmt.Sprintf("the key is usable and holds the material that was imported from Secret %q", observed.Record.Imported.Secret.Name)
 	case usability == plan.UsabilityUnknown, step.Outcome == plan.OutcomeProgressing && plan.FirstImport(observed):
 		condition.Status = metav1.ConditionUnknown
 	default:

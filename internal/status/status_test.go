@@ -74,7 +74,7 @@ func TestOutcomes(t *testing.T) {
 			"there was one", lookError("NotFound"), "False KeyNotFound", "True KeyNotFound", "", 3, "InProgress",
 		},
 		"waits for a disabled key": {
-			"nobody can use it", state("Disabled"), "False KeyDisabled", "True KeyDisabled", "", 3, "InProgress",
+			"nobody can use it", all(held, state("Disabled")), "False KeyDisabled", "True KeyDisabled", "", 3, "InProgress",
 		},
 		"waits for an updating key": {
 			"KMS lets it be used", state("Updating"), "True Imported", "True KeyUpdating", "", 3, "InProgress",
@@ -102,6 +102,12 @@ func TestOutcomes(t *testing.T) {
 		"stalled": {
 			"a person must act, the key is usable", otherBytes, "False MaterialChanged", "", "True MaterialChanged", 3, "Failed",
 		},
+		"stalled over an emptied key": {
+			"a person must act, the key is unusable", all(held, empty), "False HeldAfterDisable", "", "True HeldAfterDisable", 3, "Failed",
+		},
+		"stalled over another key": {
+			"what is usable is not the key that was asked for", all(edited, otherKey), "False KeyTargetChanged", "", "True KeyTargetChanged", 4, "Failed",
+		},
 		"stalled at first sight": {
 			"the first generation is done for", all(firstImport, wantsExpiry(-day)), "False InvalidExpiration", "", "True InvalidExpiration", 1, "Failed",
 		},
@@ -119,7 +125,7 @@ func TestOutcomes(t *testing.T) {
 			"never observed", all(firstImport, suspended), "Unknown Suspended", "", "", 1, "InProgress",
 		},
 		"suspended while disabled": {
-			"the last facts stand", all(state("Disabled"), then(time.Minute, suspended)), "False Suspended", "", "", 3, "InProgress",
+			"the last facts stand", all(held, state("Disabled"), then(time.Minute, suspended)), "False Suspended", "", "", 3, "InProgress",
 		},
 		"suspended while stalled": {
 			"the record does not vouch for the Secret's new bytes", all(otherBytes, then(time.Minute, suspended)), "False Suspended", "", "", 3, "InProgress",
@@ -172,7 +178,11 @@ func TestMessages(t *testing.T) {
 		conditionType string
 		want          string
 	}{
-		"ready":      {"what was imported from where", unchanged, "Ready", `the key is usable and holds the material of Secret "payments-material"`},
+		"ready": {"what was imported from where", unchanged, "Ready", `the key is usable and holds the material that was imported from Secret "payments-material"`},
+		"ready, other Secret in spec": {
+			"what was imported, not what is asked for", all(func(e *end) { e.desired.Material.SecretRef.Name = "other" }, noSecret),
+			"Ready", `the key is usable and holds the material that was imported from Secret "payments-material"`,
+		},
 		"not ready":  {"what the outcome says", all(firstImport, noSecret), "Ready", `Secret "payments-material" does not exist in this namespace: create it`},
 		"reconciles": {"what the outcome says", all(firstImport, noSecret), "Reconciling", `Secret "payments-material" does not exist in this namespace: create it`},
 		"suspended":  {"what to do", suspended, "Suspended", "spec.suspend is true: the key is left as it is; remove spec.suspend to resume"},
@@ -222,6 +232,8 @@ func TestGenerations(t *testing.T) {
 }
 
 func TestRequestsAreEchoed(t *testing.T) {
+	requestedAgain := func(e *end) { e.desired.RequestedAt = "2026-03-01T12:00:30Z" }
+	imported := func(e *end) { e.observed.Attempt = &plan.ImportAttempt{Tries: 1} }
 	cases := map[string]struct {
 		reason string
 		change change
@@ -233,8 +245,18 @@ func TestRequestsAreEchoed(t *testing.T) {
 		"never seen, suspended":   {"likewise", all(requested, firstImport, suspended), "2026-03-01T11:59:59Z"},
 		"suspended later":         {"not acted on, so it waits", all(requested, suspended), ""},
 		"suspended, then resumed": {"then it is acted on", all(requested, suspended, then(time.Minute, look, func(e *end) { e.desired.Suspended = false })), "2026-03-01T11:59:59Z"},
-		"annotation removed":      {"nothing is asked for", all(requested, then(time.Minute, func(e *end) { e.desired.RequestedAt = "" })), ""},
-		"none":                    {"nothing is asked for", unchanged, ""},
+		"throttled":               {"nobody has looked yet", all(requested, lookError("Throttled")), ""},
+		"denied":                  {"nobody has looked yet", all(requested, lookError("AccessDenied")), ""},
+		"key gone":                {"KMS has answered", all(requested, lookError("NotFound")), "2026-03-01T11:59:59Z"},
+		"throttled, then looked":  {"acted on at last", all(requested, lookError("Throttled"), then(time.Minute, look)), "2026-03-01T11:59:59Z"},
+		"never seen, throttled":   {"a restored manifest must not fire, later either", all(requested, unseen, lookError("Throttled")), "2026-03-01T11:59:59Z"},
+		"import throttled":        {"the look was what was asked for", all(requested, empty, throttledImport), "2026-03-01T11:59:59Z"},
+		"imported, then throttled": {
+			"the look after it is still owed; that the request was served is remembered", all(requested, empty, justImported, imported, lookError("Throttled")), "",
+		},
+		"echoed, then throttled": {"a second request waits", all(requested, then(time.Minute, lookError("Throttled"), requestedAgain)), "2026-03-01T11:59:59Z"},
+		"annotation removed":     {"nothing is asked for", all(requested, then(time.Minute, func(e *end) { e.desired.RequestedAt = "" })), ""},
+		"none":                   {"nothing is asked for", unchanged, ""},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -284,7 +306,7 @@ func TestTransitionTimes(t *testing.T) {
 		want          time.Time
 	}{
 		"unchanged":         {"settled an hour ago", unchanged, "Ready", importedAt},
-		"new reason":        {"still not ready, for another reason", all(state("Disabled"), then(time.Minute, state("PendingDeletion"))), "Ready", now},
+		"new reason":        {"still not ready, for another reason", all(held, state("Disabled"), then(time.Minute, state("PendingDeletion"))), "Ready", now},
 		"new message":       {"a message is no transition", all(expires(2*day+time.Second), then(time.Minute)), "Expiring", now},
 		"new status":        {"it is not ready any more", otherBytes, "Ready", now},
 		"unknown":           {"False and Unknown differ", all(firstImport, hisTurnIn(time.Second), then(time.Minute, noSecret, hisTurnIn(0))), "Ready", now.Add(time.Minute)},
@@ -330,6 +352,16 @@ func TestWarningsStayWhileTheyAreTrue(t *testing.T) {
 		"a strange warning": {"whatever was there before", func(e *end) {
 			e.observed.Status.Conditions = append(e.observed.Status.Conditions, metav1.Condition{Type: "Forged", Status: "True"})
 		}, nil},
+		"waiting":            {"whatever the outcome", all(noSecret, state("Updating")), map[string]string{"Reconciling": "True KeyUpdating", "SourceMissing": "True SecretNotFound"}},
+		"retrying":           {"as was last known", all(expires(day), noSecret, then(time.Minute, lookError("Throttled"))), map[string]string{"Reconciling": "True Throttled", "Expiring": "True ExpiresSoon", "SourceMissing": "True SecretNotFound"}},
+		"stalled":            {"a stalled key expires as well", all(expires(day), otherBytes), map[string]string{"Stalled": "True MaterialChanged", "Expiring": "True ExpiresSoon"}},
+		"suspended, warned":  {"as was last known", all(expires(day), noSecret, then(time.Minute, suspended)), map[string]string{"Suspended": "True Suspended", "Expiring": "True ExpiresSoon", "SourceMissing": "True SecretNotFound"}},
+		"first import":       {"the Secret is what is waited for", all(firstImport, noSecret), map[string]string{"Reconciling": "True SecretNotFound"}},
+		"another's, failing": {"until a look says otherwise", all(earlier, unconverged, then(time.Minute, lookError("Throttled"))), map[string]string{"Reconciling": "True Throttled", "OtherMaterialExpires": "True EarlierExpiry"}},
+		"another's, later":   {"a look says otherwise", all(earlier, unconverged, then(time.Minute, look)), nil},
+		"another's, restart": {"as before", all(earlier, unconverged, then(time.Minute, lookError("Throttled")), then(time.Minute, look, earlier, func(e *end) {
+			e.observed.Memory = plan.Memory{FirstSeen: e.observed.Now, LastLook: e.observed.Now, ContradictedSince: importedAt}
+		})), map[string]string{"OtherMaterialExpires": "True EarlierExpiry"}},
 		"stalled and warned": {"a stall says what is to be done", all(noSecret, then(time.Minute, secretBack, otherBytes)), map[string]string{"Stalled": "True MaterialChanged"}},
 	}
 	for name, tc := range cases {
@@ -360,6 +392,8 @@ func TestKeyAndMaterial(t *testing.T) {
 	key := &v1alpha1.KeyStatus{ARN: keyARN, State: "Enabled", Spec: "SYMMETRIC_DEFAULT", Usage: "ENCRYPT_DECRYPT", MultiRegion: &yes}
 	pending := *key
 	pending.State = "PendingImport"
+	other := pending
+	other.ARN, other.Spec = otherARN, "HMAC_256"
 	material := &v1alpha1.MaterialStatus{
 		Fingerprint: "fingerprint-1", KeyMaterialID: "material-1", ImportedAt: &at, WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
 	}
@@ -381,19 +415,22 @@ func TestKeyAndMaterial(t *testing.T) {
 		"expires no more": {"the old date goes", all(expires(30*day), then(time.Minute, func(e *end) {
 			e.desired.Expiry, e.observed.Record = settledEnd().desired.Expiry, settledEnd().observed.Record
 		}, look)), settled},
-		"failed look":         {"the last facts stand", all(expires(30*day), then(time.Minute, lookError("Throttled"))), expiring},
-		"no look":             {"the last facts stand", all(expires(30*day), then(time.Minute, suspended)), expiring},
-		"key gone":            {"it has no state any more", lookError("NotFound"), view{Material: material}},
-		"material gone":       {"KMS shows none; the record stands", empty, view{Key: &pending, Material: material}},
-		"never imported":      {"nothing to show", firstImport, view{Key: &pending}},
-		"another's key":       {"another object's record is not copied", func(e *end) { e.observed.Ownership = "Foreign" }, view{Key: key, Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}},
-		"not taken over":      {"an earlier object's record is not copied", all(otherBytes, func(e *end) { e.observed.Ownership = "Ownerless" }), view{Key: key, Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}},
-		"claim and no import": {"nothing to show", func(e *end) { e.observed.Record.Imported = nil }, view{Key: key, Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}},
+		"failed look":           {"the last facts stand", all(expires(30*day), then(time.Minute, lookError("Throttled"))), expiring},
+		"no look":               {"the last facts stand", all(expires(30*day), then(time.Minute, suspended)), expiring},
+		"key gone":              {"it has no state any more", lookError("NotFound"), view{Material: material}},
+		"material gone":         {"KMS shows none; the record stands", empty, view{Key: &pending, Material: material}},
+		"other key":             {"it is not this object's", all(expires(30*day), then(time.Minute, otherKey)), expiring},
+		"other key, unclaimed":  {"no record says which key is this object's", all(firstImport, otherKey), view{Key: &other}},
+		"other key, never seen": {"it is not this object's", all(unseen, otherKey), view{Material: material}},
+		"never imported":        {"nothing to show", firstImport, view{Key: &pending}},
+		"another's key":         {"another object's record is not copied", func(e *end) { e.observed.Ownership = "Foreign" }, view{Key: key, Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}},
+		"not taken over":        {"an earlier object's record is not copied", all(otherBytes, func(e *end) { e.observed.Ownership = "Ownerless" }), view{Key: key, Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}},
+		"claim and no import":   {"nothing to show", func(e *end) { e.observed.Record.Imported = nil }, view{Key: key, Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			e := changed(tc.change)
-			if name == "never imported" {
+			if e.observed.Record == nil {
 				e.step = &plan.Step{Action: plan.Finish{}, Outcome: "Waiting", Reason: "SecretNotFound", Message: "create it"}
 			}
 			got := e.apply()
@@ -407,7 +444,7 @@ func TestKeyAndMaterial(t *testing.T) {
 // Every outcome over every kind of facts, whether or not the plan would come to it.
 func TestInvariants(t *testing.T) {
 	facts := map[string]change{
-		"settled": unchanged, "first": firstImport, "unseen": unseen, "edited": edited, "empty": empty, "no Secret": noSecret, "disabled": state("Disabled"),
+		"settled": unchanged, "first": firstImport, "unseen": unseen, "edited": edited, "empty": empty, "no Secret": noSecret, "disabled": state("Disabled"), "held": all(held, empty), "other key": otherKey,
 		"throttled": lookError("Throttled"), "gone": lookError("NotFound"), "no look": func(e *end) { e.observed.Look = nil },
 		"foreign": func(e *end) { e.observed.Ownership = "Foreign" }, "expired": expires(-day), "requested": requested,
 		"was stalled":   all(otherBytes, then(time.Minute)),

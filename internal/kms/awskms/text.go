@@ -2,6 +2,7 @@ package awskms
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -30,8 +31,12 @@ func serviceMessage(modeled smithy.APIError, requestID string) string {
 	if len(requestID) >= minRequestID {
 		message = strings.ReplaceAll(message, requestID, "(request ID)")
 	}
-	return clean(message)
+	return clean(sessionName.ReplaceAllString(message, "$1"))
 }
+
+// sessionName is the end of an assumed role's ARN in AWS's sentences. The SDK makes up a new one whenever it renews its
+// credentials, so it would change a condition that says nothing new.
+var sessionName = regexp.MustCompile(`(:assumed-role/[^/\s]+)/[^\s,;]+`)
 
 // clean makes one line of printable text out of what an endpoint sent.
 func clean(text string) string {
