@@ -68,6 +68,21 @@ var _ = Describe("Between look and import", func() {
 		Expect(kmsWire.count(key, "GetParametersForImport")).To(Equal(3), "one for the import, one in vain, one to heal")
 	})
 
+	It("an object that owns a key already, which the cache does not know yet, gets no second one", func(ctx context.Context) {
+		other := newSymmetricKey(ctx)
+		apiWire.aheadOf(readsRecord, func() {
+			defer GinkgoRecover()
+			object := reload(ctx, named("payments"))
+			claim := recordFor(other)
+			claim.Labels = map[string]string{"kms.keyimport.dev/owner-uid": string(object.UID)}
+			claim.Owner = &v1alpha1.RecordOwner{Namespace: namespace, Name: object.Name, UID: object.UID}
+			Expect(k8s.Create(ctx, claim)).To(Succeed())
+		})
+		expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=False KeyTargetChanged, Stalled")
+		Expect(kmsWire.changes(key)).To(BeZero())
+		Expect(recordOf(ctx, key)).To(BeNil())
+	})
+
 	It("an intent that took too long to write is not carried out", func(ctx context.Context) {
 		apiWire.aheadOf(writesRecord, func() { now.advance(31 * time.Second) })
 		expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")

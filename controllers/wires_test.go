@@ -189,6 +189,10 @@ func readsSecretData(request *http.Request) bool {
 		!strings.Contains(request.Header.Get("Accept"), "PartialObjectMetadata")
 }
 
+func readsRecord(request *http.Request) bool {
+	return request.Method == http.MethodGet && strings.Contains(request.URL.Path, "/kmskeyrecords/")
+}
+
 func writesRecord(request *http.Request) bool {
 	return request.Method != http.MethodGet && strings.Contains(request.URL.Path, "/kmskeyrecords")
 }
