@@ -51,6 +51,13 @@ var _ = Describe("An import that KMS refuses", func() {
 		expectFixedPoint(ctx, object)
 		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1), "what was refused is not tried again as it is")
 
+		By("but with another key of the same Secret")
+		edit(ctx, secret, func(s *corev1.Secret) { s.Data["other"] = randomMaterial() })
+		Eventually(func() int { return kmsWire.count(key, "ImportKeyMaterial") }).WithTimeout(patience).Should(Equal(2))
+		edit(ctx, object, func(o *v1alpha1.KMSKeyImport) { o.Spec.Material.SecretRef.Key = "other" })
+		Eventually(func() int { return kmsWire.count(key, "ImportKeyMaterial") }).WithTimeout(patience).Should(Equal(3))
+		expectOutcome(ctx, object, "Ready=False MaterialMismatch, Stalled")
+
 		kmsWire.set(key, "ImportKeyMaterial", nil)
 		edit(ctx, secret, func(s *corev1.Secret) { s.Data["material"] = randomMaterial() })
 		expectOutcome(ctx, object, "Ready=True Imported")

@@ -104,7 +104,7 @@ func (p *pass) owner() v1alpha1.RecordOwner {
 func (r *Reconciler) noteFailure(p *pass, err *kms.Error) {
 	p.observed.Attempt.Err = err
 	if plan.Refused(err) {
-		r.memories.refused(p.name, plan.Refusal{Import: p.importing, Secret: p.observed.Secret, Err: err})
+		r.memories.refused(p.name, plan.Refusal{Import: p.importing, Secret: p.secretVersion(), Err: err})
 	}
 	switch err.Class {
 	case kms.ClassInvalidState, kms.ClassTokenRefused, kms.ClassCiphertextRefused:

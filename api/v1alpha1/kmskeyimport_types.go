@@ -191,7 +191,7 @@ type KMSKeyImportStatus struct {
 	Material *MaterialStatus `json:"material,omitempty"`
 
 	// lastHandledReconcileAt echoes the last value of the annotation kms.keyimport.dev/reconcile-requested-at that was
-	// acted on.
+	// handled: KMS has answered the look it asked for.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=262144
 	// +optional

@@ -12,6 +12,7 @@ const (
 	LabelOwnerUID = "kms.keyimport.dev/owner-uid"
 
 	// AnnotationReconcileRequestedAt on a KMSKeyImport asks for a look at the key at once. Any new value counts; a
-	// time is customary. The value is echoed in status.lastHandledReconcileAt when it has been acted on.
+	// time is customary. The value is echoed in status.lastHandledReconcileAt once KMS has
+	// answered. One that an object was created with is echoed without an effect of its own.
 	AnnotationReconcileRequestedAt = "kms.keyimport.dev/reconcile-requested-at"
 )

@@ -144,12 +144,14 @@ type Memory struct {
 // Refusal is an import that KMS refused: what was sent, of which version of the Secret, and what KMS said.
 type Refusal struct {
 	Import ImportMaterial
-	Secret Secret
+	Secret v1alpha1.SecretVersion
 	Err    *kms.Error // nil: there is none
 }
 
-func (r Refusal) of(action ImportMaterial, secret Secret) bool {
-	return r.Err != nil && r.Import == action && r.Secret == secret
+// refusedAsItIs reports whether KMS has refused just this import of the Secret as it stands.
+func refusedAsItIs(d Desired, o Observed, action ImportMaterial) bool {
+	refusal := o.Memory.Refusal
+	return refusal.Err != nil && refusal.Import == action && sameSecretVersion(d, o, refusal.Secret)
 }
 
 // requested reports whether reconcile-requested-at asks for something new. Before the first status it does not: a

@@ -84,7 +84,7 @@ func TestRefusedImportIsNotRepeated(t *testing.T) {
 	refused := func(action plan.ImportMaterial, err *kms.Error) change {
 		return func(f *facts) {
 			f.observed.Memory.Refusal = plan.Refusal{
-				Import: action, Secret: plan.Secret{Presence: "Present", UID: "secret-1", ResourceVersion: "100"}, Err: err,
+				Import: action, Secret: materialImport("Import").Secret, Err: err,
 			}
 		}
 	}
@@ -100,6 +100,9 @@ func TestRefusedImportIsNotRepeated(t *testing.T) {
 		"re-import":           {"and it is said again", all(wantsExpiry(30*day), inFuture), stalls("MaterialMismatch")},
 		"Secret rewritten":    {"it may hold the right bytes now", all(first, rewritten), does(firstImportAction())},
 		"Secret made again":   {"it may hold the right bytes now", all(first, func(f *facts) { f.observed.Secret.UID = "secret-2" }), does(firstImportAction())},
+		"other Secret":        {"it may hold the right bytes", all(first, func(f *facts) { f.desired.Material.SecretRef.Name = "other" }), does(firstImportAction())},
+		"other key of it":     {"it may hold the right bytes", all(first, func(f *facts) { f.desired.Material.SecretRef.Key = "other" }), does(firstImportAction())},
+		"other encoding":      {"it may mean the right bytes", all(first, func(f *facts) { f.desired.Material.Encoding = "Base64" }), does(firstImportAction())},
 		"other wrapping":      {"KMS may take that", all(first, func(f *facts) { f.desired.Wrapping.Algorithm = "RSAES_OAEP_SHA_1" }), does(sha1)},
 		"other expiry":        {"another import", all(first, wantsExpiry(30*day)), does(importUntil(30 * day))},
 		"other expiry again":  {"another import", all(wantsExpiry(60*day), inFuture), does(reimportUntil(60 * day))},

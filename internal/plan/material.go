@@ -172,8 +172,8 @@ func importDue(d Desired, o Observed) *Step {
 		action.Operation = v1alpha1.OperationReimport
 		action.ReimportOf = imported.KeyMaterialID
 	}
-	if refusal := o.Memory.Refusal; refusal.of(action, o.Secret) && o.Attempt == nil && !requested(d, o) {
-		return failedImport(refusal.Err)
+	if refusedAsItIs(d, o, action) && o.Attempt == nil && !requested(d, o) {
+		return failedImport(o.Memory.Refusal.Err)
 	}
 	return do(action)
 }

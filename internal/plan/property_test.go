@@ -101,7 +101,7 @@ func world() [][]choice {
 			{"unconverged", ifImported(unconfirmed)}, {"was disabled", lastState("Disabled")},
 			{"token refused", refusal("TokenRefused", 1)}, {"token refused twice", refusal("TokenRefused", 2)}, {"import throttled", refusal("Throttled", 1)},
 			{"refused before", func(f *facts) {
-				f.observed.Memory.Refusal = plan.Refusal{Import: reimportAction(), Secret: f.observed.Secret, Err: &kms.Error{Class: "MaterialRefused"}}
+				f.observed.Memory.Refusal = plan.Refusal{Import: reimportAction(), Secret: materialImport("Import").Secret, Err: &kms.Error{Class: "MaterialRefused"}}
 			}},
 			{"turn to wait for", func(f *facts) { f.observed.TurnIn = time.Second }},
 		},
