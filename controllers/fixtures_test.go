@@ -223,7 +223,8 @@ func randomMaterial() []byte {
 	return material
 }
 
-// newSecret creates a consenting Secret that holds the material under the default key.
+// newSecret creates a consenting Secret that holds the material under the default key, and waits until the operator's
+// cache has it: the event of a Secret that comes later is one more look, which specs that count would count.
 func newSecret(ctx context.Context, name string, material []byte) *corev1.Secret {
 	GinkgoHelper()
 	secret := &corev1.Secret{
@@ -231,6 +232,11 @@ func newSecret(ctx context.Context, name string, material []byte) *corev1.Secret
 		Data:       map[string][]byte{"material": material},
 	}
 	Expect(k8s.Create(ctx, secret)).To(Succeed())
+	cached := &metav1.PartialObjectMetadata{}
+	cached.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	Eventually(func() error {
+		return operator.manager.GetClient().Get(ctx, client.ObjectKeyFromObject(secret), cached)
+	}).WithTimeout(patience).WithPolling(5 * time.Millisecond).Should(Succeed())
 	return secret
 }
 

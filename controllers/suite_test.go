@@ -43,7 +43,7 @@ const (
 	patience = 20 * time.Second
 
 	// promptly is for what a watch wakes the operator for: less than the first poll, 10 s, by far.
-	promptly = 2 * time.Second
+	promptly = 5 * time.Second
 )
 
 // What every spec shares: one API server, one local KMS, one operator that specs may stop and start again.
