@@ -133,8 +133,7 @@ var _ = Describe("A first import", func() {
 
 		By("a look at a settled object")
 		apiWire.reset()
-		_, err := operator.reconciler.Reconcile(ctx, requestFor(object))
-		Expect(err).NotTo(HaveOccurred())
+		expectPass(ctx, object)
 		Expect(atRest()).To(Equal([]int{3, 1, 1}))
 		Expect(apiWire.spent()).To(Equal(budget{}))
 

@@ -47,14 +47,12 @@ var _ = Describe("An imported key", func() {
 		It("is healed by itself once two looks have seen it", func(ctx context.Context) {
 			object := imported(ctx)
 			deleteMaterial(ctx, key)
-			_, err := operator.reconciler.Reconcile(ctx, requestFor(object))
-			Expect(err).NotTo(HaveOccurred())
+			expectPass(ctx, object)
 			expectOutcome(ctx, object, "Ready=False Progressing, Reconciling")
 			Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1), "one look is not enough")
 
 			now.advance(5 * time.Second)
-			_, err = operator.reconciler.Reconcile(ctx, requestFor(object))
-			Expect(err).NotTo(HaveOccurred())
+			expectPass(ctx, object)
 			expectOutcome(ctx, object, "Ready=True Imported")
 			Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(2))
 		})
@@ -89,8 +87,7 @@ var _ = Describe("An imported key", func() {
 			requestReconcile(ctx, object)
 			expectOutcome(ctx, object, "Ready=False KeyDisabled, Reconciling")
 			deleteMaterial(ctx, key)
-			_, err = operator.reconciler.Reconcile(ctx, requestFor(object))
-			Expect(err).NotTo(HaveOccurred())
+			expectPass(ctx, object)
 			expectOutcome(ctx, object, "Ready=False HeldAfterDisable, Stalled")
 
 			By("also after a look that failed and after a restart")
@@ -252,8 +249,7 @@ var _ = Describe("An imported key", func() {
 
 			now.advance(5 * time.Minute)
 			for range 100 {
-				_, err := operator.reconciler.Reconcile(ctx, requestFor(object))
-				Expect(err).NotTo(HaveOccurred())
+				expectPass(ctx, object)
 			}
 			expectOutcome(ctx, object, "Ready=False OtherMaterialMissing, Stalled")
 			Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(2))
