@@ -64,7 +64,7 @@ controlplane: ## Build kube-apiserver, etcd and kubectl into bin/k8s: 6 minutes 
 
 .PHONY: clean
 clean: ## Remove bin/, the built control plane included
-	@if [ -e bin/demo/env ]; then hack/demo/demo.sh stop; fi
+	@if [ -e bin/demo/helper ]; then hack/demo/demo.sh stop; fi
 	rm -rf bin
 
 ##@ Change
@@ -117,7 +117,7 @@ install: kubectl ## Install the CRDs
 .PHONY: uninstall
 uninstall: kubectl ## Remove the CRDs; refuses while objects exist (FORCE=1: delete those too)
 	@crds="$$("$(KUBECTL)" get crd $(CRDS) --ignore-not-found --output name)"; \
-	left="$$(for crd in $$crds; do "$(KUBECTL)" get "$${crd##*/}" --all-namespaces --output name; done)"; \
+	left="$$(for crd in $$crds; do "$(KUBECTL)" get "$${crd##*/}" --all-namespaces --output name || exit 1; done)"; \
 	if [ -n "$$left" ] && [ -z "$(FORCE)" ]; then \
 		printf 'uninstall: these would be deleted; delete them yourself or say FORCE=1:\n%s\n' "$$left" >&2; \
 		exit 1; \
@@ -125,7 +125,8 @@ uninstall: kubectl ## Remove the CRDs; refuses while objects exist (FORCE=1: del
 	"$(KUBECTL)" delete --ignore-not-found -k config/crd
 
 .PHONY: run
-run: build ## Run the manager here, without leader election (ARGS: more flags)
+run: build kubectl ## Run the manager here, without leader election (ARGS: more flags)
+	"$(KUBECTL)" apply --server-side -f config/default/namespace.yaml
 	bin/manager --leader-elect=false --operator-namespace=$(NAMESPACE) $(ARGS)
 
 # The image goes into an overlay under bin/, so that no tracked file changes.

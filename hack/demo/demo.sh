@@ -237,6 +237,8 @@ keep() {
 		AWS_ENDPOINT_URL_KMS AWS_REGION AWS_DEFAULT_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; do
 		printf 'export %s=%q\n' "$name" "${!name}"
 	done >"$demo/env"
+	# One left over from another login would be sent along, and refused.
+	echo 'export AWS_SESSION_TOKEN=' >>"$demo/env"
 	rm -f "$demo/answer" "$demo/demo.pid"
 	say "manager 1 runs again and stands by. What to try next, in this folder:"
 	cat <<-TRY
