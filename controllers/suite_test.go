@@ -101,7 +101,7 @@ var _ = BeforeSuite(func(ctx context.Context) {
 
 func startLocalKMS() {
 	var err error
-	server, err = localkms.New(localkms.Options{Region: region, Now: now.Now})
+	server, err = localkms.New(localkms.Options{Now: now.Now})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(server.Close)
 	listener := httptest.NewServer(server)

@@ -28,22 +28,27 @@ func parseCiphertext(blob []byte) (ciphertext, bool) {
 	materialID, sealed, hasMaterial := bytes.Cut(rest, []byte("\n"))
 	return ciphertext{
 		header: blob[:len(blob)-len(sealed)], keyID: string(keyID), materialID: string(materialID), sealed: sealed,
-	}, ours && hasKey && hasMaterial
+	}, ours && hasKey && hasMaterial && isKeyID(string(keyID))
 }
 
-// seal encrypts under the key's material. It is called on a usable symmetric key.
-func (k *key) seal(plaintext []byte, context map[string]string) []byte {
-	header := []byte(strings.Join([]string{ciphertextPrefix + k.id, k.materialID, ""}, "\n"))
-	sealed := newAEAD(k.material.secret).Seal(nil, nil, plaintext, additionalData(header, context))
-	return append(header, sealed...)
+// seal encrypts under the key's current material. It is called on a usable symmetric key.
+func (k *key) seal(plaintext []byte, context map[string]string) ([]byte, error) {
+	current := k.currentMaterial()
+	header := []byte(strings.Join([]string{ciphertextPrefix + k.id, current.id, ""}, "\n"))
+	sealed, err := current.key.Seal(plaintext, additionalData(header, context))
+	if err != nil {
+		return nil, errUse(err)
+	}
+	return append(header, sealed...), nil
 }
 
-// open decrypts what seal made with the same material and encryption context.
+// open decrypts what seal made, with any material that the key has had, and the same encryption context.
 func (k *key) open(c ciphertext, context map[string]string) ([]byte, bool) {
-	if c.materialID != k.materialID {
+	i := k.materials.index(c.materialID)
+	if i < 0 || k.materials[i].key == nil {
 		return nil, false
 	}
-	plaintext, err := newAEAD(k.material.secret).Open(nil, nil, c.sealed, additionalData(c.header, context))
+	plaintext, err := k.materials[i].key.Open(c.sealed, additionalData(c.header, context))
 	return plaintext, err == nil
 }
 

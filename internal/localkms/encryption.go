@@ -1,11 +1,6 @@
 package localkms
 
-import (
-	"time"
-)
-
-// maxPlaintext bounds Plaintext and Message, in bytes.
-const maxPlaintext = 4096
+import "github.com/keyimport-dev/kms-key-import-operator/internal/localkms/material"
 
 func encryptionAlgorithmNames() []string {
 	return []string{symmetricDefault, "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"}
@@ -37,30 +32,34 @@ type encryptOutput struct {
 	EncryptionAlgorithm string
 }
 
-func (s *Server) encrypt(c *call, in encryptInput) (encryptOutput, error) {
-	return onKey(s, c, in.keyID, func(k *key, _ time.Time) (out encryptOutput, err error) {
-		if err := k.checkUse(c.operation, encryptDecrypt, in.algorithm, in.dryRun); err != nil {
-			return out, err
-		}
-		return encryptOutput{
-			CiphertextBlob: k.seal(in.plaintext, in.context), KeyID: k.arn, EncryptionAlgorithm: in.algorithm,
-		}, nil
-	})
+func (s *Server) encrypt(c *call, in encryptInput) (out encryptOutput, err error) {
+	k, err := s.findUsable(c, in.keyID, material.EncryptDecrypt, in.algorithm)
+	if err != nil {
+		return out, err
+	}
+	blob, err := k.encrypt(in.algorithm, in.plaintext, in.context)
+	if err != nil {
+		return out, err
+	}
+	if in.dryRun {
+		return out, errDryRun()
+	}
+	return encryptOutput{CiphertextBlob: blob, KeyID: k.arn, EncryptionAlgorithm: in.algorithm}, nil
 }
 
-// checkUse refuses cryptographic operations that the key cannot do: its state is looked at first. DryRun ends
-// those it could have done.
-func (k *key) checkUse(operation, usage, algorithm string, dryRun bool) error {
-	if err := k.checkUsable(); err != nil {
-		return err
+// encrypt encrypts under the current material. Only symmetric ciphertexts tell which that was.
+func (k *key) encrypt(algorithm string, plaintext []byte, context map[string]string) ([]byte, error) {
+	if algorithm == symmetricDefault {
+		return k.seal(plaintext, context)
 	}
-	if err := k.spec.checkUse(k.arn, operation, usage, algorithm); err != nil {
-		return err
+	if len(context) > 0 {
+		return nil, errContextNotAllowed()
 	}
-	if dryRun {
-		return errDryRun()
+	blob, err := k.currentMaterial().key.Encrypt(algorithm, plaintext)
+	if err != nil {
+		return nil, errUse(err)
 	}
-	return nil
+	return blob, nil
 }
 
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html
@@ -87,54 +86,138 @@ func (in *decryptInput) read(r *reader) {
 type decryptOutput struct {
 	Plaintext           []byte
 	KeyID               string `json:"KeyId"`
-	KeyMaterialID       string `json:"KeyMaterialId"`
+	KeyMaterialID       string `json:"KeyMaterialId,omitempty"`
 	EncryptionAlgorithm string
 }
 
 func (s *Server) decrypt(c *call, in decryptInput) (out decryptOutput, err error) {
-	sealed, ok := parseCiphertext(in.ciphertext)
-	if !ok {
-		return out, errInvalidCiphertext()
-	}
-	if err := s.checkDecryptionKey(c, in.keyID, sealed.keyID); err != nil {
+	opened, err := s.open(c, in)
+	if err != nil {
 		return out, err
-	}
-	found := s.keys.with(sealed.keyID, func(k *key, _ time.Time) {
-		c.keyID = k.id
-		out, err = decryptWith(k, c.operation, in, sealed)
-	})
-	if !found {
-		return out, errForeignCiphertext()
-	}
-	return out, err
-}
-
-// checkDecryptionKey compares the key that the request names, if it does, with the one in the ciphertext.
-func (s *Server) checkDecryptionKey(c *call, ref, sealedBy string) error {
-	if ref == "" {
-		return nil
-	}
-	_, err := onKey(s, c, ref, func(k *key, _ time.Time) (empty, error) {
-		if k.id != sealedBy {
-			return empty{}, errIncorrectKey()
-		}
-		return empty{}, nil
-	})
-	return err
-}
-
-func decryptWith(k *key, operation string, in decryptInput, sealed ciphertext) (out decryptOutput, err error) {
-	if err := k.checkUse(operation, encryptDecrypt, in.algorithm, false); err != nil {
-		return out, err
-	}
-	plaintext, ok := k.open(sealed, in.context)
-	if !ok {
-		return out, errInvalidCiphertext()
 	}
 	if in.dryRun {
 		return out, errDryRun()
 	}
 	return decryptOutput{
-		Plaintext: plaintext, KeyID: k.arn, KeyMaterialID: k.materialID, EncryptionAlgorithm: in.algorithm,
+		Plaintext: opened.plaintext, KeyID: opened.key.arn, KeyMaterialID: s.shownMaterialID(opened.key, opened.materialID),
+		EncryptionAlgorithm: in.algorithm,
+	}, nil
+}
+
+// opened is a ciphertext decrypted.
+type opened struct {
+	plaintext  []byte
+	key        *key
+	materialID string
+}
+
+// open decrypts with the key that the ciphertext names or, for an asymmetric algorithm, the request.
+func (s *Server) open(c *call, in decryptInput) (opened, error) {
+	if _, isSymmetric := parseCiphertext(in.ciphertext); in.algorithm == symmetricDefault || in.keyID == "" && isSymmetric {
+		return s.openSymmetric(c, in)
+	}
+	switch {
+	case in.keyID == "":
+		return opened{}, errValidation("A KeyId is required to decrypt with %s.", in.algorithm)
+	case len(in.context) > 0:
+		return opened{}, errContextNotAllowed()
+	}
+	k, err := s.findUsable(c, in.keyID, material.EncryptDecrypt, in.algorithm)
+	if err != nil {
+		return opened{}, err
+	}
+	plaintext, err := k.currentMaterial().key.Decrypt(in.algorithm, in.ciphertext)
+	if err != nil {
+		return opened{}, errInvalidCiphertext()
+	}
+	return opened{plaintext: plaintext, key: k}, nil
+}
+
+func (s *Server) openSymmetric(c *call, in decryptInput) (opened, error) {
+	sealed, ok := parseCiphertext(in.ciphertext)
+	if !ok {
+		return opened{}, errInvalidCiphertext()
+	}
+	if in.keyID != "" {
+		named, err := s.findByAnyName(c, in.keyID)
+		if err != nil {
+			return opened{}, err
+		}
+		if named.id != sealed.keyID {
+			return opened{}, errIncorrectKey()
+		}
+	}
+	k, err := s.find(c, sealed.keyID)
+	if isNotFound(err) {
+		return opened{}, s.rules.errForeignCiphertext()
+	}
+	if err != nil {
+		return opened{}, err
+	}
+	if err := s.rules.checkUse(k, c.operation, material.EncryptDecrypt, in.algorithm); err != nil {
+		return opened{}, err
+	}
+	plaintext, ok := k.open(sealed, in.context)
+	if !ok {
+		return opened{}, errInvalidCiphertext()
+	}
+	return opened{plaintext: plaintext, key: k, materialID: sealed.materialID}, nil
+}
+
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_ReEncrypt.html
+type reEncryptInput struct {
+	source      decryptInput
+	destination encryptInput
+}
+
+func (in *reEncryptInput) read(r *reader) {
+	r.require("CiphertextBlob", "DestinationKeyId")
+	r.blob("CiphertextBlob", &in.source.ciphertext, 6144)
+	r.text("SourceKeyId", &in.source.keyID, 1, maxKeyIDLength)
+	r.text("DestinationKeyId", &in.destination.keyID, 1, maxKeyIDLength)
+	in.source.algorithm, in.destination.algorithm = symmetricDefault, symmetricDefault
+	r.enum("SourceEncryptionAlgorithm", &in.source.algorithm, encryptionAlgorithmNames()...)
+	r.enum("DestinationEncryptionAlgorithm", &in.destination.algorithm, encryptionAlgorithmNames()...)
+	r.stringMap("SourceEncryptionContext", &in.source.context)
+	r.stringMap("DestinationEncryptionContext", &in.destination.context)
+	r.grantTokens()
+	r.boolean("DryRun", &in.destination.dryRun)
+	r.unsupported("DryRunModifiers")
+}
+
+type reEncryptOutput struct {
+	CiphertextBlob                 []byte
+	SourceKeyID                    string `json:"SourceKeyId"`
+	KeyID                          string `json:"KeyId"`
+	SourceEncryptionAlgorithm      string
+	DestinationEncryptionAlgorithm string
+	SourceKeyMaterialID            string `json:"SourceKeyMaterialId,omitempty"`
+	DestinationKeyMaterialID       string `json:"DestinationKeyMaterialId,omitempty"`
+}
+
+// reEncrypt needs kms:ReEncryptFrom for the one key and kms:ReEncryptTo for the other.
+func (s *Server) reEncrypt(c *call, in reEncryptInput) (out reEncryptOutput, err error) {
+	c.action = "ReEncryptFrom"
+	source, err := s.open(c, in.source)
+	if err != nil {
+		return out, err
+	}
+	c.action = "ReEncryptTo"
+	k, err := s.findUsable(c, in.destination.keyID, material.EncryptDecrypt, in.destination.algorithm)
+	if err != nil {
+		return out, err
+	}
+	blob, err := k.encrypt(in.destination.algorithm, source.plaintext, in.destination.context)
+	if err != nil {
+		return out, err
+	}
+	if in.destination.dryRun {
+		return out, errDryRun()
+	}
+	return reEncryptOutput{
+		CiphertextBlob: blob, SourceKeyID: source.key.arn, KeyID: k.arn,
+		SourceEncryptionAlgorithm: in.source.algorithm, DestinationEncryptionAlgorithm: in.destination.algorithm,
+		SourceKeyMaterialID:      s.shownMaterialID(source.key, source.materialID),
+		DestinationKeyMaterialID: s.shownMaterialID(k, k.materials.currentID()),
 	}, nil
 }

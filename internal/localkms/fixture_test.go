@@ -2,6 +2,7 @@ package localkms_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -25,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	kwp "github.com/tink-crypto/tink-go/v2/kwp/subtle"
 
 	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms"
 )
@@ -56,10 +58,12 @@ func (c *clock) advance(d time.Duration) {
 
 // fixture is a running server with a client of each kind.
 type fixture struct {
-	t      *testing.T
-	clock  *clock
-	url    string
-	client *kms.Client
+	t          *testing.T
+	clock      *clock
+	url        string
+	client     *kms.Client
+	regionName string // that raw requests are signed for; empty is us-east-1
+	caller     string // access key ID that raw requests are signed with, and its secret; empty is localkms
 }
 
 func newFixture(t *testing.T, change ...func(*localkms.Options)) *fixture {
@@ -117,9 +121,21 @@ func (f *fixture) request(operation, body string) *http.Request {
 // sign signs a request as the SDK does.
 func sign(t testing.TB, r *http.Request, body string, at time.Time) {
 	t.Helper()
+	signIn(t, "us-east-1", r, body, at)
+}
+
+// signIn signs a request for a Region.
+func signIn(t testing.TB, region string, r *http.Request, body string, at time.Time) {
+	t.Helper()
+	signAs(t, "localkms", region, r, body, at)
+}
+
+// signAs signs a request with an access key whose ID is its secret as well.
+func signAs(t testing.TB, accessKeyID, region string, r *http.Request, body string, at time.Time) {
+	t.Helper()
 	digest := sha256.Sum256([]byte(body))
-	credentials := aws.Credentials{AccessKeyID: "localkms", SecretAccessKey: "localkms"}
-	err := v4.NewSigner().SignHTTP(context.Background(), credentials, r, hex.EncodeToString(digest[:]), "kms", "us-east-1", at)
+	credentials := aws.Credentials{AccessKeyID: accessKeyID, SecretAccessKey: accessKeyID}
+	err := v4.NewSigner().SignHTTP(context.Background(), credentials, r, hex.EncodeToString(digest[:]), "kms", region, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,6 +179,15 @@ func parseAnswer(t testing.TB, status int, header http.Header, body []byte) answ
 func (f *fixture) call(operation, body string) answer {
 	f.t.Helper()
 	r := f.request(operation, body)
+	signAs(f.t, cmp.Or(f.caller, "localkms"), cmp.Or(f.regionName, "us-east-1"), r, body, time.Now())
+	return f.send(r)
+}
+
+// callStrictly sends a request that signs exactly the four headers of the QKMS documentation.
+func (f *fixture) callStrictly(operation, body string) answer {
+	f.t.Helper()
+	r := f.request(operation, body)
+	r.ContentLength = -1 // the signer would sign it; the transport knows the length anyway
 	sign(f.t, r, body, time.Now())
 	return f.send(r)
 }
@@ -202,10 +227,20 @@ func (f *fixture) expect(a answer, code, message string) {
 // createKey makes a key and returns its ID.
 func (f *fixture) createKey(spec, origin string) string {
 	f.t.Helper()
-	body := object{"KeySpec": spec, "Origin": origin}
-	if spec != "SYMMETRIC_DEFAULT" {
-		body["KeyUsage"] = "GENERATE_VERIFY_MAC"
+	usage := "ENCRYPT_DECRYPT"
+	switch {
+	case strings.HasPrefix(spec, "HMAC_"):
+		usage = "GENERATE_VERIFY_MAC"
+	case strings.HasPrefix(spec, "ECC_"):
+		usage = "SIGN_VERIFY"
 	}
+	return f.createKeyFor(spec, origin, usage)
+}
+
+// createKeyFor is createKey for a usage that is not the spec's first.
+func (f *fixture) createKeyFor(spec, origin, usage string) string {
+	f.t.Helper()
+	body := object{"KeySpec": spec, "Origin": origin, "KeyUsage": usage}
 	metadata := f.must("CreateKey", body).fields["KeyMetadata"].(map[string]any)
 	return metadata["KeyId"].(string)
 }
@@ -230,6 +265,7 @@ type parameters struct {
 	token     []byte
 	publicKey []byte
 	hash      crypto.Hash
+	algorithm string
 }
 
 func (f *fixture) parameters(keyID, algorithm, wrappingKeySpec string) parameters {
@@ -243,10 +279,10 @@ func (f *fixture) parameters(keyID, algorithm, wrappingKeySpec string) parameter
 		f.t.Fatal(err)
 	}
 	hash := crypto.SHA256
-	if algorithm == "RSAES_OAEP_SHA_1" {
+	if strings.HasSuffix(algorithm, "_SHA_1") {
 		hash = crypto.SHA1
 	}
-	return parameters{token: out.ImportToken, publicKey: out.PublicKey, hash: hash}
+	return parameters{token: out.ImportToken, publicKey: out.PublicKey, hash: hash, algorithm: algorithm}
 }
 
 // fresh gets parameters of the cheapest kind.
@@ -255,14 +291,32 @@ func (f *fixture) fresh(keyID string) parameters {
 	return f.parameters(keyID, "RSAES_OAEP_SHA_256", "RSA_2048")
 }
 
-// wrap encrypts with the standard library alone, as a client would.
+// wrap encrypts as a client would, with the standard library and, for AES key wrap with padding, tink.
 func (p parameters) wrap(t testing.TB, material []byte) []byte {
+	t.Helper()
+	if !strings.HasPrefix(p.algorithm, "RSA_AES_KEY_WRAP_") {
+		return p.oaep(t, material)
+	}
+	aesKey := make([]byte, 32)
+	_, _ = rand.Read(aesKey)
+	keyWrap, err := kwp.NewKWP(aesKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped, err := keyWrap.Wrap(material)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(p.oaep(t, aesKey), wrapped...)
+}
+
+func (p parameters) oaep(t testing.TB, plaintext []byte) []byte {
 	t.Helper()
 	public, err := x509.ParsePKIXPublicKey(p.publicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrapped, err := rsa.EncryptOAEP(p.hash.New(), rand.Reader, public.(*rsa.PublicKey), material, nil)
+	wrapped, err := rsa.EncryptOAEP(p.hash.New(), rand.Reader, public.(*rsa.PublicKey), plaintext, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

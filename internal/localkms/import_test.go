@@ -1,109 +1,17 @@
 package localkms_test
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"regexp"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/google/go-cmp/cmp"
 )
-
-// TestRoundTrip imports through the SDK, every key spec with every wrapping, and proves by use that the key has
-// exactly the bytes that were imported.
-func TestRoundTrip(t *testing.T) {
-	f := newFixture(t)
-	bits := map[string]int{"RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
-	for _, spec := range []string{"SYMMETRIC_DEFAULT", "HMAC_256"} {
-		for _, algorithm := range []string{"RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"} {
-			for wrappingKeySpec, size := range bits {
-				t.Run(spec+"/"+algorithm+"/"+wrappingKeySpec, func(t *testing.T) {
-					f := f.in(t)
-					material := make([]byte, 32)
-					_, _ = rand.Read(material)
-					keyID := f.createKey(spec, "EXTERNAL")
-					p := f.parameters(keyID, algorithm, wrappingKeySpec)
-					public, err := x509.ParsePKIXPublicKey(p.publicKey)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if got := public.(*rsa.PublicKey).N.BitLen(); got != size {
-						t.Errorf("wrapping key of %d bits, want %d", got, size)
-					}
-					out, err := f.client.ImportKeyMaterial(t.Context(), &kms.ImportKeyMaterialInput{
-						KeyId: &keyID, ImportToken: p.token, EncryptedKeyMaterial: p.wrap(t, material),
-						ExpirationModel: types.ExpirationModelTypeKeyMaterialDoesNotExpire,
-					})
-					if err != nil {
-						t.Fatal(err)
-					}
-					if *out.KeyId != arnOf(keyID) {
-						t.Errorf("KeyId %s", *out.KeyId)
-					}
-					f.expectState(keyID, "Enabled")
-					if spec == "HMAC_256" {
-						f.proveMAC(keyID, material, out.KeyMaterialId)
-					} else {
-						f.proveEncryption(keyID, material, out.KeyMaterialId)
-					}
-				})
-			}
-		}
-	}
-}
 
 // in is the fixture for a subtest.
 func (f *fixture) in(t *testing.T) *fixture {
 	g := *f
 	g.t = t
 	return &g
-}
-
-func (f *fixture) proveMAC(keyID string, material []byte, materialID *string) {
-	f.t.Helper()
-	if materialID != nil {
-		f.t.Errorf("KeyMaterialId %s for an HMAC key", *materialID)
-	}
-	out, err := f.client.GenerateMac(f.t.Context(), &kms.GenerateMacInput{
-		KeyId: &keyID, Message: []byte("message"), MacAlgorithm: types.MacAlgorithmSpecHmacSha256,
-	})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	mac := hmac.New(sha256.New, material)
-	mac.Write([]byte("message"))
-	if diff := cmp.Diff(mac.Sum(nil), out.Mac); diff != "" {
-		f.t.Errorf("MAC under other bytes (-want +got):\n%s", diff)
-	}
-}
-
-// proveEncryption shows that the key works and that it accepts again the same bytes and no others.
-func (f *fixture) proveEncryption(keyID string, material []byte, materialID *string) {
-	f.t.Helper()
-	if materialID == nil || !regexp.MustCompile(`^[a-f0-9]{64}$`).MatchString(*materialID) {
-		f.t.Fatalf("KeyMaterialId %v", materialID)
-	}
-	encrypted, err := f.client.Encrypt(f.t.Context(), &kms.EncryptInput{KeyId: &keyID, Plaintext: []byte("plaintext")})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.must("DeleteImportedKeyMaterial", object{"KeyId": keyID})
-	other := append([]byte{material[0] ^ 1}, material[1:]...)
-	f.expect(f.importMaterial(keyID, other, nil), "IncorrectKeyMaterialException", "")
-	f.expect(f.importMaterial(keyID, material, nil), "", "")
-	decrypted, err := f.client.Decrypt(f.t.Context(), &kms.DecryptInput{CiphertextBlob: encrypted.CiphertextBlob})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if string(decrypted.Plaintext) != "plaintext" || *decrypted.KeyId != arnOf(keyID) || *decrypted.KeyMaterialId != *materialID {
-		f.t.Errorf("decrypted %q with %s and material %s", decrypted.Plaintext, *decrypted.KeyId, *decrypted.KeyMaterialId)
-	}
 }
 
 func TestImportRules(t *testing.T) {
@@ -206,9 +114,8 @@ func TestImportRules(t *testing.T) {
 			code:    "IncorrectKeyMaterialException",
 		},
 		"other as new": {
-			reason: "that would be a rotation, which is not there yet", before: "imported", material: other,
+			reason: "it waits for a rotation and changes no state", before: "imported", material: other,
 			request: object{"ImportType": "NEW_KEY_MATERIAL"},
-			code:    "UnsupportedOperationException",
 		},
 		"other with the material ID": {
 			reason: "KMS compares the ID with the one it computes", before: "imported", material: other,
@@ -331,4 +238,14 @@ func TestImportMetadata(t *testing.T) {
 	})
 	f.must("DeleteImportedKeyMaterial", object{"KeyId": keyID})
 	compare("deleted", object{"KeyState": "PendingImport", "Enabled": false, "CurrentKeyMaterialId": id})
+}
+
+// TestValidToFraction shows that a policy judges ValidTo to the millisecond.
+func TestValidToFraction(t *testing.T) {
+	f := newFixture(t)
+	const limit = 1930000000
+	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"kms:ImportKeyMaterial","Resource":"*","Condition":{"NumericGreaterThan":{"kms:ValidTo":"1930000000"}}}]}`
+	keyID := f.must("CreateKey", object{"Origin": "EXTERNAL", "Policy": policy}).fields["KeyMetadata"].(map[string]any)["KeyId"].(string)
+	f.clock.advance(time.Unix(limit, 0).Sub(start) - time.Hour)
+	f.expect(f.importMaterial(keyID, bytesOf(1, 32), object{"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": limit + 0.5}), "AccessDeniedException", "")
 }

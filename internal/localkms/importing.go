@@ -2,7 +2,8 @@ package localkms
 
 import (
 	"crypto/rand"
-	"time"
+
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms/material"
 )
 
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_GetParametersForImport.html
@@ -15,22 +16,36 @@ type getParametersForImportInput struct {
 func (in *getParametersForImportInput) read(r *reader) {
 	r.require("KeyId", "WrappingAlgorithm", "WrappingKeySpec")
 	r.text("KeyId", &in.keyID, 1, maxKeyIDLength)
-	r.enum("WrappingAlgorithm", &in.wrappingAlgorithm, wrappingAlgorithmNames()...)
-	r.enum("WrappingKeySpec", &in.wrappingKeySpec, wrappingKeySpecNames()...)
+	r.enum("WrappingAlgorithm", &in.wrappingAlgorithm, material.WrappingAlgorithmNames()...)
+	r.enum("WrappingKeySpec", &in.wrappingKeySpec, material.WrappingKeySpecNames()...)
+}
+
+// conditions are what key policies can ask about the request.
+func (in *getParametersForImportInput) conditions() map[string]string {
+	return map[string]string{"kms:WrappingAlgorithm": in.wrappingAlgorithm, "kms:WrappingKeySpec": in.wrappingKeySpec}
 }
 
 type getParametersForImportOutput struct {
 	KeyID             string `json:"KeyId"`
 	ImportToken       []byte
 	PublicKey         []byte
-	ParametersValidTo epochSeconds
+	ParametersValidTo timestamp
 }
 
-func (s *Server) getParametersForImport(c *call, in getParametersForImportInput) (getParametersForImportOutput, error) {
+func (s *Server) getParametersForImport(c *call, in getParametersForImportInput) (out getParametersForImportOutput, err error) {
+	var serial tokenSerial
+	_, _ = rand.Read(serial[:]) // documented never to fail
 	for {
-		out, wait, err := s.offerWrappingKey(c, in)
-		if wait == nil {
+		k, err := s.find(c, in.keyID)
+		if err != nil {
 			return out, err
+		}
+		if err := s.checkParameters(k, in); err != nil {
+			return out, err
+		}
+		chosen, wait := k.tokens.choose(s.wrappingKeys, wrappingKeyBits(in.wrappingKeySpec), serial)
+		if chosen != nil {
+			return s.importParameters(k, chosen, in.wrappingAlgorithm, serial)
 		}
 		select {
 		case <-wait:
@@ -42,37 +57,69 @@ func (s *Server) getParametersForImport(c *call, in getParametersForImportInput)
 	}
 }
 
-// offerWrappingKey makes the answer, or returns what to wait for while the wrapping key is being generated. To
-// choose a key and to remember the choice is one step, so that answers to concurrent requests differ as well.
-func (s *Server) offerWrappingKey(c *call, in getParametersForImportInput) (out getParametersForImportOutput, wait <-chan struct{}, err error) {
-	out, err = onKey(s, c, in.keyID, func(k *key, now time.Time) (getParametersForImportOutput, error) {
-		var none getParametersForImportOutput
-		if err := k.checkImportable(); err != nil {
-			return none, err
-		}
-		if err := k.spec.checkWrapping(in.wrappingAlgorithm, in.wrappingKeySpec); err != nil {
-			return none, err
-		}
-		var chosen *wrappingKey
-		if chosen, wait = s.wrappingKeys.pick(wrappingKeyBits(in.wrappingKeySpec), k.lastWrappingKey); chosen == nil {
-			return none, nil
-		}
-		k.lastWrappingKey = chosen.id
-		return s.importParameters(k, chosen, in.wrappingAlgorithm, now.Add(s.tokenTTL))
-	})
-	return out, wait, err
+// checkParameters says why there are no import parameters, if there are none. As AWS does, it looks at the state
+// before it looks at whether the key is of the right kind.
+func (s *Server) checkParameters(k *key, in getParametersForImportInput) error {
+	if err := s.rules.checkImportable(k); err != nil {
+		return err
+	}
+	if k.materials.holdsCurrent() && !s.rules.offersParametersOverMaterial() {
+		return errHoldsMaterial(k.arn)
+	}
+	if !s.rules.knowsWrapping(in.wrappingAlgorithm, in.wrappingKeySpec) || !k.spec.AllowsWrapping(in.wrappingAlgorithm, in.wrappingKeySpec) {
+		return errWrapping(in.wrappingAlgorithm, in.wrappingKeySpec, k.spec.Name())
+	}
+	return nil
 }
 
-func (s *Server) importParameters(k *key, chosen *wrappingKey, algorithm string, expires time.Time) (out getParametersForImportOutput, err error) {
-	token := importToken{KeyID: k.id, WrappingKey: chosen.id, Algorithm: algorithm, Expires: expires}
-	_, _ = rand.Read(token.Serial[:]) // documented never to fail
+func (s *Server) importParameters(k *key, chosen *wrappingKey, algorithm string, serial tokenSerial) (out getParametersForImportOutput, err error) {
+	token := importToken{
+		Region: k.region, KeyID: k.id, WrappingKey: chosen.id, Algorithm: algorithm, Expires: s.keys.clock().Add(s.tokenTTL), Serial: serial,
+	}
 	sealed, err := s.tokens.seal(token)
 	if err != nil {
 		return out, err
 	}
 	return getParametersForImportOutput{
-		KeyID: k.arn, ImportToken: sealed, PublicKey: chosen.public, ParametersValidTo: epochSeconds(expires),
+		KeyID: k.arn, ImportToken: sealed, PublicKey: chosen.public, ParametersValidTo: s.stamp(token.Expires),
 	}, nil
+}
+
+// checkImportable returns why import parameters and imports are refused, if they are.
+func (r rules) checkImportable(k *key) error {
+	if err := r.checkLive(k); err != nil {
+		return err
+	}
+	if k.state() == stateDisabled && r.assumed[DisabledRefusesImport] {
+		return r.stateError(k)
+	}
+	return r.checkExternal(k)
+}
+
+// checkExternal refuses the operations of imported keys for keys that KMS made the material of.
+func (r rules) checkExternal(k *key) error {
+	switch {
+	case k.isExternal():
+		return nil
+	case r.isQKMS(): // whose pages of the importing operations do not list UnsupportedOperationException
+		return errWrongOriginState(k.arn, k.origin)
+	default:
+		return errOrigin(k.arn, k.origin)
+	}
+}
+
+// wrappingKeyBits returns the modulus length of a wrapping key spec, 0 if it cannot be made here.
+func wrappingKeyBits(spec string) int {
+	switch spec {
+	case "RSA_2048":
+		return 2048
+	case "RSA_3072":
+		return 3072
+	case "RSA_4096":
+		return 4096
+	default:
+		return 0
+	}
 }
 
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_DeleteImportedKeyMaterial.html
@@ -84,26 +131,41 @@ type deleteImportedKeyMaterialInput struct {
 func (in *deleteImportedKeyMaterialInput) read(r *reader) {
 	r.require("KeyId")
 	r.text("KeyId", &in.keyID, 1, maxKeyIDLength)
-	r.keyMaterialID(&in.keyMaterialID)
+	if !r.rules.isQKMS() {
+		r.keyMaterialID(&in.keyMaterialID)
+	}
 }
 
 type keyMaterialOutput struct {
-	KeyID         string `json:"KeyId"`
+	KeyID         string `json:"KeyId,omitempty"`
 	KeyMaterialID string `json:"KeyMaterialId,omitempty"`
 }
 
-// deleteImportedKeyMaterial is possible in every state. Without material it changes nothing.
-func (s *Server) deleteImportedKeyMaterial(c *call, in deleteImportedKeyMaterialInput) (keyMaterialOutput, error) {
-	return onKey(s, c, in.keyID, func(k *key, _ time.Time) (out keyMaterialOutput, err error) {
-		if err := k.checkExternal(); err != nil {
-			return out, err
+// deleteImportedKeyMaterial is possible in every state but Creating. Without material it changes nothing.
+func (s *Server) deleteImportedKeyMaterial(c *call, in deleteImportedKeyMaterialInput) (out keyMaterialOutput, err error) {
+	return out, s.change(c, in.keyID, func(_ tx, k *key) error {
+		if err := s.rules.checkExternal(k); err != nil {
+			return err
 		}
-		if in.keyMaterialID != "" && in.keyMaterialID != k.publicMaterialID() {
-			return out, errMaterialNotFound(in.keyMaterialID)
+		if k.state() == stateCreating {
+			return s.rules.stateError(k)
 		}
-		if k.material != nil {
-			k.dropMaterial()
+		id := in.keyMaterialID
+		if id == "" {
+			id = k.materials.currentID()
+		} else if k.materials.index(id) < 0 || !k.spec.HasMaterialID() {
+			return errMaterialNotFound(id)
 		}
-		return keyMaterialOutput{KeyID: k.arn, KeyMaterialID: k.publicMaterialID()}, nil
+		k.dropMaterial(id)
+		out = s.materialOutput(k, id)
+		return nil
 	})
+}
+
+// materialOutput names a key and its material. QKMS answers with neither.
+func (s *Server) materialOutput(k *key, materialID string) keyMaterialOutput {
+	if s.rules.isQKMS() {
+		return keyMaterialOutput{}
+	}
+	return keyMaterialOutput{KeyID: k.arn, KeyMaterialID: s.shownMaterialID(k, materialID)}
 }

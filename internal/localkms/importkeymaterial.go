@@ -1,10 +1,13 @@
 package localkms
 
 import (
-	"crypto/rsa"
+	"errors"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms/material"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms/unwrap"
 )
 
 const (
@@ -36,10 +39,16 @@ func (in *importKeyMaterialInput) read(r *reader) {
 	r.text("KeyId", &in.keyID, 1, maxKeyIDLength)
 	r.blob("EncryptedKeyMaterial", &in.encryptedKeyMaterial, 6144)
 	r.blob("ImportToken", &in.importToken, 6144)
+	if r.rules.requiresExpirationModel() {
+		r.require("ExpirationModel")
+	}
 	in.expirationModel = modelExpires
 	r.enum("ExpirationModel", &in.expirationModel, modelExpires, modelDoesNotExpire)
 	r.timestamp("ValidTo", &in.validTo)
 	in.hasValidTo = r.has("ValidTo")
+	if r.rules.isQKMS() {
+		return
+	}
 	r.enum("ImportType", &in.importType, importNew, importExisting)
 	r.text("KeyMaterialDescription", &in.description, 0, 256)
 	r.charset("KeyMaterialDescription", in.description, `^[a-zA-Z0-9:/_\s.-]+$`, isDescriptive)
@@ -51,47 +60,68 @@ func isDescriptive(c rune) bool {
 		strings.ContainsRune(":/_.-", c)
 }
 
+// conditions are what key policies can ask about the request.
+func (in *importKeyMaterialInput) conditions() map[string]string {
+	asked := map[string]string{"kms:ExpirationModel": in.expirationModel}
+	if in.hasValidTo {
+		asked["kms:ValidTo"] = epochSeconds(in.validTo)
+	}
+	return asked
+}
+
 // importKeyMaterial imports in three steps, because the RSA operation in the middle is too slow for the lock:
 // it looks whether the import may be, decrypts, and looks again before it changes the key.
-func (s *Server) importKeyMaterial(c *call, in importKeyMaterialInput) (out keyMaterialOutput, err error) {
-	var token importToken
-	_, err = onKey(s, c, in.keyID, func(k *key, now time.Time) (empty, error) {
-		token, err = s.admitImport(k, in, now)
-		return empty{}, err
-	})
+func (s *Server) importKeyMaterial(c *call, in importKeyMaterialInput) (out any, err error) {
+	k, err := s.findLatest(c, in.keyID)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
-	secret, err := s.unwrap(token, in.encryptedKeyMaterial)
+	token, err := s.admitImport(k, in)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
-	return onKey(s, c, in.keyID, func(k *key, now time.Time) (keyMaterialOutput, error) {
-		if _, err := s.admitImport(k, in, now); err != nil {
-			return keyMaterialOutput{}, err
+	parsed, err := s.unwrap(k.spec, token, in.encryptedKeyMaterial)
+	if err != nil {
+		return nil, err
+	}
+	id := s.materialIDs.identify(k.id, parsed.Bytes())
+	return out, s.change(c, in.keyID, func(t tx, k *key) error {
+		if _, err := s.admitImport(k, in); err != nil {
+			return err
 		}
-		id, err := s.checkMaterial(k, in, secret)
-		if err != nil {
-			return keyMaterialOutput{}, err
+		if err := s.rules.checkMaterial(k, in, id); err != nil {
+			return err
 		}
-		k.putMaterial(id, &material{secret: secret, expiry: expiry{model: in.expirationModel, validTo: in.validTo}})
-		k.spendToken(token.Serial, token.Expires, now)
-		return keyMaterialOutput{KeyID: k.arn, KeyMaterialID: k.publicMaterialID()}, nil
+		s.rules.putMaterial(k, in, id, parsed)
+		k.tokens.spend(token, t.now)
+		out = s.importOutput(k, id)
+		return nil
 	})
 }
 
+// importOutput is an answer without a body in QKMS.
+func (s *Server) importOutput(k *key, materialID string) any {
+	if s.rules.isQKMS() {
+		return empty{}
+	}
+	return s.materialOutput(k, materialID)
+}
+
 // admitImport decides what can be decided without the material: the key, the parameters, the token, in this order.
-func (s *Server) admitImport(k *key, in importKeyMaterialInput, now time.Time) (importToken, error) {
-	if err := k.checkImportable(); err != nil {
+func (s *Server) admitImport(k *key, in importKeyMaterialInput) (importToken, error) {
+	if err := s.rules.checkImportable(k); err != nil {
 		return importToken{}, err
 	}
-	if err := in.checkExpiry(now); err != nil {
+	if k.materials.holdsCurrent() && !s.rules.importsOverMaterial() {
+		return importToken{}, errHoldsMaterial(k.arn)
+	}
+	if err := in.checkExpiry(k.now); err != nil {
 		return importToken{}, err
 	}
-	if err := in.checkMaterialParameters(k.spec); err != nil {
+	if err := s.rules.checkMaterialParameters(in, k.spec); err != nil {
 		return importToken{}, err
 	}
-	return s.checkToken(k, in.importToken, now)
+	return s.checkToken(k, in.importToken)
 }
 
 func (in *importKeyMaterialInput) checkExpiry(now time.Time) error {
@@ -111,68 +141,121 @@ func (in *importKeyMaterialInput) checkExpiry(now time.Time) error {
 }
 
 // checkMaterialParameters refuses what makes sense only for keys that can have several materials.
-func (in *importKeyMaterialInput) checkMaterialParameters(spec keySpec) error {
+func (r rules) checkMaterialParameters(in importKeyMaterialInput, spec material.Spec) error {
 	if in.importType == importNew && in.keyMaterialID != "" {
 		return errValidation("KeyMaterialId cannot be used with ImportType NEW_KEY_MATERIAL")
 	}
-	if spec.showsMaterialID {
+	if spec.HasMaterialID() || in.importType == "" && in.description == "" && in.keyMaterialID == "" {
 		return nil
 	}
-	if in.importType != "" || in.description != "" || in.keyMaterialID != "" {
-		return errValidation("ImportType, KeyMaterialDescription and KeyMaterialId cannot be used with a %s key", spec.name)
+	const text = "ImportType, KeyMaterialDescription and KeyMaterialId cannot be used with a %s key"
+	if r.assumed[ImportTypeUnsupportedOperation] {
+		return errUnsupported(text, spec.Name())
 	}
-	return nil
+	return errValidation(text, spec.Name())
 }
 
-func (s *Server) checkToken(k *key, sealed []byte, now time.Time) (importToken, error) {
+func (s *Server) checkToken(k *key, sealed []byte) (importToken, error) {
 	token, ok := s.tokens.open(sealed)
 	switch {
 	case !ok:
 		return importToken{}, errInvalidImportToken("The import token is not one of this KMS.")
-	case token.KeyID != k.id:
+	case token.KeyID != k.id || token.Region != k.region:
 		return importToken{}, errInvalidImportToken("The import token belongs to another key.")
-	case !now.Before(token.Expires):
+	case !k.now.Before(token.Expires):
 		return importToken{}, errExpiredImportToken()
-	case k.tokenSpent(token.Serial):
+	case !s.rules.tokensAreReusable() && k.tokens.isSpent(token.Serial):
 		return importToken{}, errInvalidImportToken("The import token has been used.")
+	case s.rules.newParametersReplaceOlder() && !k.tokens.isNewest(token.Serial):
+		return importToken{}, errInvalidImportToken("The import token was replaced by a newer one.")
 	}
 	return token, nil
 }
 
-// unwrap decrypts material with the wrapping key and the algorithm that the token names.
-func (s *Server) unwrap(token importToken, encrypted []byte) ([]byte, error) {
+// unwrap decrypts material with the wrapping key and the algorithm that the token names, and reads it.
+func (s *Server) unwrap(spec material.Spec, token importToken, encrypted []byte) (*material.Key, error) {
 	wrapping, found := s.wrappingKeys.find(token.WrappingKey)
 	if !found {
 		return nil, errInvalidImportToken("The import token names no wrapping key of this KMS.")
 	}
-	if len(encrypted) != wrapping.private.Size() {
+	plain, err := unwrap.Material(token.Algorithm, wrapping.private, encrypted)
+	switch {
+	case errors.Is(err, unwrap.ErrSize):
 		return nil, errValidation("Invalid encrypted key size.")
-	}
-	// With a nil label, and the hash for OAEP used for MGF1 as well.
-	secret, err := rsa.DecryptOAEP(oaepHash(token.Algorithm).New(), nil, wrapping.private, encrypted, nil)
-	if err != nil {
+	case err != nil:
 		return nil, errUnwrap()
 	}
-	return secret, nil
+	parsed, err := spec.Parse(plain, s.rules.hmacLength())
+	if err != nil {
+		return nil, errIncorrectMaterial(err.Error())
+	}
+	return parsed, nil
 }
 
-// checkMaterial returns the ID of material that the key may take.
-func (s *Server) checkMaterial(k *key, in importKeyMaterialInput, secret []byte) (string, error) {
-	if len(secret) != k.spec.materialSize {
-		return "", errIncorrectMaterial("The key material has the wrong length for the key spec.")
+// checkMaterial tells whether the key may take the material with an ID.
+func (r rules) checkMaterial(k *key, in importKeyMaterialInput, id string) error {
+	if in.keyMaterialID != "" && in.keyMaterialID != id {
+		return errOtherThanStated()
 	}
-	id := s.materialIDs.identify(k.id, secret)
-	known, first := id == k.materialID, k.materialID == ""
+	if i := k.materials.index(id); i >= 0 {
+		return r.checkKnownMaterial(k, in, k.materials[i])
+	}
+	return r.checkUnknownMaterial(k, in, id)
+}
+
+func (r rules) checkKnownMaterial(k *key, in importKeyMaterialInput, known keyMaterial) error {
 	switch {
-	case in.keyMaterialID != "" && in.keyMaterialID != id,
-		in.importType == importExisting && first:
-		return "", errIncorrectMaterial("The key material is not the one that the request says it is.")
-	case in.importType == importNew && known:
-		return "", errIncorrectMaterial("The key material is not new: it is associated with the key.")
-	case in.importType == importNew && !first:
-		return "", errUnsupported("rotation of imported key material is not supported by the local KMS")
-	case !first && !known:
-		return "", errIncorrectMaterial("The key material is not the one that is permanently associated with the key.")
+	case in.importType == importNew && !k.isReplica(): // to a replica, what its primary has is new
+		return errIncorrectMaterial("The key material is not new: it is associated with the key.")
+	case r.assumed[ExpiryChangeNeedsDeletion] && known.key != nil && known.expiry != in.expiry():
+		return errHoldsMaterial(k.arn)
 	}
-	return id, nil
+	return nil
+}
+
+func (r rules) checkUnknownMaterial(k *key, in importKeyMaterialInput, id string) error {
+	pending := k.materials.pending()
+	switch {
+	case in.importType == importExisting:
+		return errOtherThanStated()
+	case k.isReplica():
+		return errIncorrectMaterial("The key material is not one of the primary key's. Import it there first.")
+	case k.materials.current() < 0:
+		return nil
+	case in.importType == "" && (k.materials.holdsCurrent() || !r.forgetsMaterial()):
+		return errIncorrectMaterial("The key material is not the one that is permanently associated with the key.")
+	case pending >= 0:
+		return errAnotherPending(k.arn, id, k.materials[pending].id)
+	}
+	return nil
+}
+
+func errOtherThanStated() error {
+	return errIncorrectMaterial("The key material is not the one that the request says it is.")
+}
+
+func (in *importKeyMaterialInput) expiry() expiry {
+	return expiry{model: in.expirationModel, validTo: in.validTo}
+}
+
+// putMaterial gives the key a material that it may take, and enables it, from whatever state allowed the import. New
+// material beside another waits for its rotation and changes no state.
+func (r rules) putMaterial(k *key, in importKeyMaterialInput, id string, parsed *material.Key) {
+	at := k.materials.index(id)
+	switch {
+	case at >= 0:
+	case k.materials.current() < 0 || r.forgetsMaterial():
+		k.materials, at = materials{{id: id, state: materialCurrent}}, 0
+	default:
+		at = len(k.materials)
+		k.materials = append(k.materials, keyMaterial{id: id, state: materialPendingRotation})
+	}
+	one := &k.materials[at]
+	one.key, one.expiry = parsed, in.expiry()
+	if in.description != "" {
+		one.description = in.description
+	}
+	if !one.isPending() && !r.assumed[DisabledStaysDisabled] {
+		k.disabled = false
+	}
 }

@@ -1,188 +1,186 @@
 package localkms
 
 import (
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms/material"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms/policy"
 )
 
 // keyState is what DescribeKey shows as KeyState.
 type keyState string
 
 const (
-	stateEnabled         keyState = "Enabled"
-	stateDisabled        keyState = "Disabled"
-	statePendingImport   keyState = "PendingImport"
-	statePendingDeletion keyState = "PendingDeletion"
+	stateCreating               keyState = "Creating"
+	stateEnabled                keyState = "Enabled"
+	stateDisabled               keyState = "Disabled"
+	statePendingImport          keyState = "PendingImport"
+	statePendingDeletion        keyState = "PendingDeletion"
+	statePendingReplicaDeletion keyState = "PendingReplicaDeletion"
 )
 
-// A key is the record of one KMS key: a small state machine whose methods are the events. It knows no clock
-// and no lock; the store brings both.
+// Where key material comes from.
+const (
+	originKMS      = "AWS_KMS"
+	originExternal = "EXTERNAL"
+	originQKMS     = "QKMS" // in the examples of the QKMS pages
+)
+
+// A key is one KMS key at one moment: a small state machine whose methods are the events. It knows no clock and no lock.
+// The store hands out snapshots to read and copies to change.
 type key struct {
 	id          string
+	region      string
 	arn         string
-	number      int // counts keys in the order of their creation
-	spec        keySpec
+	spec        material.Spec
+	usage       string
 	origin      string
 	description string
 	created     time.Time
+	creatingTo  time.Time // a replica is Creating until then
+	tags        map[string]string
+	policy      *policyText // nil is the default policy
 
-	disabled     bool
-	deletionDate time.Time // zero unless scheduled for deletion
-	material     *material // nil while there is none
-	// materialID identifies the material that is permanently associated with the key. It is set by the first
-	// material and stays when that is deleted or expires: no other will ever be accepted.
-	materialID string
+	disabled  bool
+	scheduled *scheduledDeletion // nil unless scheduled for deletion
+	materials materials
+	rotation  *rotation // nil unless one is under way
+	rotations int       // how many there were
+	family    *family   // nil for a single-Region key; shared by primary and replicas
 
-	// lastWrappingKey is the wrapping key of the last answer of GetParametersForImport.
-	lastWrappingKey wrappingKeyID
-	// spentTokens are the import tokens that have imported, with their expiry.
-	spentTokens map[tokenSerial]time.Time
+	// tokens is shared by all snapshots of a key and locks itself.
+	tokens *tokenLedger
+
+	now time.Time // the moment of a settled snapshot
 }
 
-// material is raw key material and how long it lasts.
-type material struct {
-	secret []byte
-	expiry expiry
+// policyText is a key policy as it was put, and what it means.
+type policyText struct {
+	text     string
+	document *policy.Document
 }
 
-// expiry is how an import was told to end. For keys that KMS made the material of, it is the zero value.
-type expiry struct {
-	model   string
-	validTo time.Time // zero unless the model is KEY_MATERIAL_EXPIRES
+// scheduledDeletion is what ScheduleKeyDeletion said.
+type scheduledDeletion struct {
+	at   time.Time
+	days int
+}
+
+func (k *key) place() place { return place{k.region, k.id} }
+
+func (k *key) isExternal() bool { return k.origin == originExternal }
+
+// settled is the key brought up to a moment: material past its date is gone, a rotation past its time is done.
+func (k *key) settled(now time.Time, lateExpiry time.Duration) *key {
+	settled := *k
+	settled.now = now
+	if r := k.rotation; r != nil && !now.Before(r.done) {
+		settled.expire(r.done.Add(-lateExpiry)) // what expires before the rotation is done does not take part in it
+		settled.finishRotation()
+	}
+	settled.expire(now.Add(-lateExpiry))
+	return &settled
+}
+
+// expire drops the material whose date is not after a moment.
+func (k *key) expire(moment time.Time) {
+	expired := k.materials.expired(moment)
+	if len(expired) == 0 {
+		return
+	}
+	k.materials = slices.Clone(k.materials)
+	for _, id := range expired {
+		k.dropMaterial(id)
+	}
+}
+
+// clone is a copy to change.
+func (k *key) clone() *key {
+	c := *k
+	c.materials = slices.Clone(k.materials)
+	c.tags = maps.Clone(k.tags)
+	return &c
 }
 
 // state derives KeyState from what is known about the key.
 func (k *key) state() keyState {
 	switch {
-	case !k.deletionDate.IsZero():
+	case k.now.Before(k.creatingTo):
+		return stateCreating
+	case k.scheduled != nil && k.deletionDate().IsZero():
+		return statePendingReplicaDeletion
+	case k.scheduled != nil:
 		return statePendingDeletion
 	case k.disabled:
 		return stateDisabled
-	case k.material == nil:
+	case !k.materials.complete():
 		return statePendingImport
 	default:
 		return stateEnabled
 	}
 }
 
-// settle brings the key up to now: material past its date is gone.
-func (k *key) settle(now time.Time) {
-	if k.material != nil && !k.material.expiry.validTo.IsZero() && !now.Before(k.material.expiry.validTo) {
-		k.dropMaterial()
+// deletionDate is when the waiting period ends: zero unless it has begun, which for a primary key it does when the last
+// replica is gone.
+func (k *key) deletionDate() time.Time {
+	if k.scheduled == nil {
+		return time.Time{}
 	}
+	begin := k.scheduled.at
+	if k.isPrimary() {
+		last, all := k.family.gone(k.now)
+		if !all {
+			return time.Time{}
+		}
+		if last.After(begin) {
+			begin = last
+		}
+	}
+	return begin.Add(time.Duration(k.scheduled.days) * 24 * time.Hour)
 }
 
 // gone tells whether the key's waiting period is over.
-func (k *key) gone(now time.Time) bool {
-	return !k.deletionDate.IsZero() && !now.Before(k.deletionDate)
+func (k *key) gone() bool {
+	date := k.deletionDate()
+	return !date.IsZero() && !k.now.Before(date)
 }
 
-// checkUsable returns why cryptographic operations are refused, if they are.
-func (k *key) checkUsable() error {
-	switch k.state() {
-	case stateDisabled:
-		return errDisabled(k.arn)
-	case statePendingImport:
-		return errPendingImport(k.arn)
-	case statePendingDeletion:
-		return errPendingDeletion(k.arn)
-	case stateEnabled:
+// dropMaterial deletes a material. A key that lacks one it needs is PendingImport rather than Disabled, and one that is
+// scheduled for deletion stays so. A material that waits for its rotation is forgotten, and its rotation with it if that is
+// under way; the key goes on.
+func (k *key) dropMaterial(id string) {
+	i := k.materials.index(id)
+	if i < 0 || k.materials[i].key == nil && !k.materials[i].isPending() {
+		return
 	}
-	return nil
-}
-
-// checkNotPendingDeletion refuses what is possible in every other state.
-func (k *key) checkNotPendingDeletion() error {
-	if k.state() == statePendingDeletion {
-		return errPendingDeletion(k.arn)
+	if k.materials[i].isPending() && !k.isReplica() {
+		k.materials, k.rotation = slices.Delete(k.materials, i, i+1), nil
+		return
 	}
-	return nil
-}
-
-// checkExternal refuses the operations of imported keys for keys that KMS made the material of.
-func (k *key) checkExternal() error {
-	if k.origin != originExternal {
-		return errOrigin(k.arn, k.origin)
+	k.materials[i].key, k.materials[i].expiry = nil, expiry{}
+	if !k.materials[i].isPending() {
+		k.disabled = false
 	}
-	return nil
-}
-
-// checkImportable returns why import parameters and imports are refused, if they are. As AWS does, it looks at
-// the state before it looks at whether the key is of the right kind.
-func (k *key) checkImportable() error {
-	if err := k.checkNotPendingDeletion(); err != nil {
-		return err
-	}
-	return k.checkExternal()
-}
-
-// putMaterial gives the key its material and enables it, from whatever state allowed the import.
-func (k *key) putMaterial(id string, m *material) {
-	k.dropMaterial()
-	k.materialID, k.material = id, m
-}
-
-// dropMaterial deletes the material. A key without it is PendingImport rather than Disabled, and one that is
-// PendingDeletion stays so.
-func (k *key) dropMaterial() {
-	if k.material != nil {
-		clear(k.material.secret)
-	}
-	k.material, k.disabled = nil, false
 }
 
 // setDisabled disables or enables the key.
-func (k *key) setDisabled(disabled bool) error {
+func (k *key) setDisabled(disabled bool, r rules) error {
 	switch k.state() {
-	case statePendingImport:
-		return errPendingImport(k.arn)
-	case statePendingDeletion:
-		return errPendingDeletion(k.arn)
 	case stateEnabled, stateDisabled:
+		k.disabled = disabled
+		return nil
+	case statePendingImport, statePendingDeletion, statePendingReplicaDeletion, stateCreating:
 	}
-	k.disabled = disabled
-	return nil
-}
-
-func (k *key) scheduleDeletion(date time.Time) error {
-	if err := k.checkNotPendingDeletion(); err != nil {
-		return err
-	}
-	k.deletionDate = date
-	return nil
+	return r.stateError(k)
 }
 
 // cancelDeletion leaves the key Disabled, whatever it was before.
 func (k *key) cancelDeletion() error {
-	if k.state() != statePendingDeletion {
+	if k.scheduled == nil {
 		return errNotPendingDeletion(k.arn)
 	}
-	k.deletionDate, k.disabled = time.Time{}, true
+	k.scheduled, k.disabled = nil, true
 	return nil
-}
-
-// tokenSpent tells whether a token has imported into this key.
-func (k *key) tokenSpent(serial tokenSerial) bool {
-	_, spent := k.spentTokens[serial]
-	return spent
-}
-
-// spendToken remembers that a token has imported, until it would be refused for its age anyway.
-func (k *key) spendToken(serial tokenSerial, expires, now time.Time) {
-	for old, expires := range k.spentTokens {
-		if !now.Before(expires) {
-			delete(k.spentTokens, old)
-		}
-	}
-	if k.spentTokens == nil {
-		k.spentTokens = map[tokenSerial]time.Time{}
-	}
-	k.spentTokens[serial] = expires
-}
-
-// publicMaterialID is the ID of the associated material where KMS shows it.
-func (k *key) publicMaterialID() string {
-	if !k.spec.showsMaterialID {
-		return ""
-	}
-	return k.materialID
 }

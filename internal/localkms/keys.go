@@ -2,12 +2,19 @@ package localkms
 
 import (
 	"crypto/rand"
+	"encoding/hex"
+	"slices"
 	"strconv"
-	"time"
+	"strings"
+
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms/material"
 )
 
 // maxKeyIDLength bounds a KeyId parameter, in characters.
 const maxKeyIDLength = 2048
+
+// symmetricDefault is the KeySpec of symmetric encryption keys, and their one algorithm.
+const symmetricDefault = "SYMMETRIC_DEFAULT"
 
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html
 type createKeyInput struct {
@@ -16,70 +23,141 @@ type createKeyInput struct {
 	legacySpec  string
 	keyUsage    string
 	description string
+	policy      string
+	bypass      bool
+	multiRegion bool
+	tags        []tag
 }
 
 func (in *createKeyInput) read(r *reader) {
 	in.origin = originKMS
-	r.enum("Origin", &in.origin, originKMS, originExternal, "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
-	r.enum("KeySpec", &in.keySpec, keySpecNames()...)
-	r.enum("CustomerMasterKeySpec", &in.legacySpec, keySpecNames()...)
-	r.enum("KeyUsage", &in.keyUsage, "SIGN_VERIFY", encryptDecrypt, generateVerifyMac, "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE")
+	origins := []string{originKMS, originExternal, "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"}
+	if r.rules.isQKMS() {
+		origins = []string{originKMS, originExternal, originQKMS}
+	}
+	r.enum("Origin", &in.origin, origins...)
+	r.enum("KeySpec", &in.keySpec, material.SpecNames()...)
+	r.enum("CustomerMasterKeySpec", &in.legacySpec, legacySpecNames()...)
+	r.enum("KeyUsage", &in.keyUsage, "SIGN_VERIFY", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE")
 	r.text("Description", &in.description, 0, 8192)
-	var bypass, multiRegion bool
-	r.boolean("BypassPolicyLockoutSafetyCheck", &bypass)
-	if r.boolean("MultiRegion", &multiRegion); multiRegion {
-		r.unsupported("MultiRegion")
-	}
-	r.unsupported("Policy", "Tags", "CustomKeyStoreId", "XksKeyId")
+	r.policy(&in.policy)
+	r.boolean("BypassPolicyLockoutSafetyCheck", &in.bypass)
+	r.boolean("MultiRegion", &in.multiRegion)
+	r.tags("Tags", &in.tags)
+	r.unsupported("CustomKeyStoreId", "XksKeyId")
 }
 
-type createKeyOutput struct {
-	KeyMetadata keyMetadata
-}
-
-func (s *Server) createKey(c *call, in createKeyInput) (out createKeyOutput, err error) {
-	spec, err := in.spec()
-	if err != nil {
-		return out, err
-	}
-	if in.origin != originKMS && in.origin != originExternal {
-		return out, errUnsupported("origin %s is not supported by the local KMS", in.origin)
-	}
-	id := newUUID()
-	k := &key{id: id, arn: s.account.keyARN(id), spec: spec, origin: in.origin, description: in.description}
-	if k.origin == originKMS {
-		secret := make([]byte, spec.materialSize)
-		_, _ = rand.Read(secret) // documented never to fail
-		k.putMaterial(s.materialIDs.identify(id, secret), &material{secret: secret})
-	}
-	s.keys.add(k)
-	return onKey(s, c, id, func(k *key, _ time.Time) (createKeyOutput, error) {
-		return createKeyOutput{s.metadata(k)}, nil
+// legacySpecNames are the specs that the model still has under the deprecated name.
+func legacySpecNames() []string {
+	return slices.DeleteFunc(material.SpecNames(), func(name string) bool {
+		return strings.HasPrefix(name, "ML_") || name == "ECC_NIST_EDWARDS25519"
 	})
 }
 
-// spec returns the kind of key that the request asks for.
-func (in *createKeyInput) spec() (keySpec, error) {
+type keyMetadataOutput struct {
+	KeyMetadata keyMetadata
+}
+
+func (s *Server) createKey(c *call, in createKeyInput) (out keyMetadataOutput, err error) {
+	k, err := s.newKey(c, in)
+	if err != nil {
+		return out, err
+	}
+	if !k.isExternal() {
+		first, err := k.spec.Generate()
+		if err != nil {
+			return out, err
+		}
+		k.materials = materials{{id: s.materialIDs.identify(k.id, first.Bytes()), state: materialCurrent, key: first}}
+	}
+	return out, s.keys.locked(func(t tx) error {
+		k.created, k.now = t.now, t.now
+		t.put(k)
+		c.keyID, out.KeyMetadata = k.id, s.metadata(k)
+		if s.rules.isQKMS() {
+			out.KeyMetadata.asQKMSCreatesKeys(s.rules)
+		}
+		return nil
+	})
+}
+
+// newKey makes the key that the request asks for, without material.
+func (s *Server) newKey(c *call, in createKeyInput) (*key, error) {
+	spec, usage, err := s.rules.specOf(in)
+	if err != nil {
+		return nil, err
+	}
+	k := &key{
+		id: newUUID(), region: c.region, spec: spec, usage: usage, origin: in.origin, description: in.description,
+		tokens: &tokenLedger{},
+	}
+	if in.multiRegion {
+		if s.rules.isQKMS() {
+			return nil, errUnsupported("multi-Region keys are not supported")
+		}
+		k.id, k.family = newMultiRegionID(), &family{primary: c.region}
+	}
+	k.arn = s.names.keyARN(k.place())
+	if k.policy, err = s.parsePolicy(c, k, in.policy, in.bypass); err != nil {
+		return nil, err
+	}
+	k.tags, err = newTags(nil, in.tags)
+	return k, err
+}
+
+// specOf returns the kind of key that the request asks for.
+func (r rules) specOf(in createKeyInput) (spec material.Spec, usage string, err error) {
 	name := in.keySpec
 	switch {
 	case in.keySpec != "" && in.legacySpec != "":
-		return keySpec{}, errValidation("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
+		return spec, "", errValidation("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
 	case in.legacySpec != "":
 		name = in.legacySpec
 	case in.keySpec == "":
 		name = symmetricDefault
 	}
 	if in.keyUsage == "" && name != symmetricDefault {
-		return keySpec{}, errValidation("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+		return spec, "", errValidation("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
 	}
-	spec, found := findKeySpec(name)
-	if !found {
-		return keySpec{}, errUnsupported("key spec %s is not supported by the local KMS", name)
+	spec, _ = material.FindSpec(name) // the name was one of the list
+	if err := r.checkOrigin(spec, in.origin); err != nil {
+		return spec, "", err
 	}
-	if in.keyUsage != "" && in.keyUsage != spec.usage {
-		return keySpec{}, errValidation("KeyUsage %s is not compatible with KeySpec %s", in.keyUsage, name)
+	usage = in.keyUsage
+	if usage == "" {
+		usage = spec.Usages()[0]
 	}
-	return spec, nil
+	if !slices.Contains(spec.Usages(), usage) {
+		return spec, "", errValidation("KeyUsage %s is not compatible with KeySpec %s", usage, name)
+	}
+	return spec, usage, nil
+}
+
+// checkOrigin refuses keys that KMS, or this server, cannot make.
+func (r rules) checkOrigin(spec material.Spec, origin string) error {
+	switch {
+	case origin != originKMS && origin != originExternal && origin != originQKMS:
+		return errUnsupported("origin %s is not supported by the local KMS", origin)
+	case !r.knowsSpec(spec.Name()):
+		return errUnsupported("key spec %s is not supported", spec.Name())
+	case origin != originExternal && !spec.Generates():
+		return errUnsupported("key spec %s is not supported by the local KMS", spec.Name())
+	case origin == originExternal && !r.imports(spec):
+		return errUnsupported("Origin EXTERNAL is not valid for key spec %s.", spec.Name())
+	}
+	return nil
+}
+
+// imports tells whether keys of a spec take imported material.
+func (r rules) imports(spec material.Spec) bool {
+	return spec.Importable() || spec.Uncertain() && r.assumed[UnlistedKeySpecs]
+}
+
+// newMultiRegionID returns the ID of a multi-Region key: "mrk-" and 32 random hexadecimal digits.
+func newMultiRegionID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // documented never to fail
+	return multiRegionPrefix + hex.EncodeToString(b[:])
 }
 
 // keyRef is the input of operations that need nothing but a key.
@@ -93,74 +171,28 @@ func (in *keyRef) read(r *reader) {
 	r.grantTokens()
 }
 
-type describeKeyOutput = createKeyOutput
-
-func (s *Server) describeKey(c *call, in keyRef) (describeKeyOutput, error) {
-	return onKey(s, c, in.keyID, func(k *key, _ time.Time) (describeKeyOutput, error) {
-		return describeKeyOutput{s.metadata(k)}, nil
-	})
+func (s *Server) describeKey(c *call, in keyRef) (out keyMetadataOutput, err error) {
+	k, err := s.findByAnyName(c, in.keyID)
+	if err != nil {
+		return out, err
+	}
+	return keyMetadataOutput{s.metadata(k)}, nil
 }
 
-func (s *Server) enableKey(c *call, in keyRef) (empty, error) {
-	return onKey(s, c, in.keyID, func(k *key, _ time.Time) (empty, error) { return empty{}, k.setDisabled(false) })
-}
+func (s *Server) enableKey(c *call, in keyRef) (empty, error) { return s.setDisabled(c, in, false) }
 
-func (s *Server) disableKey(c *call, in keyRef) (empty, error) {
-	return onKey(s, c, in.keyID, func(k *key, _ time.Time) (empty, error) { return empty{}, k.setDisabled(true) })
-}
+func (s *Server) disableKey(c *call, in keyRef) (empty, error) { return s.setDisabled(c, in, true) }
 
-// https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html
-type scheduleKeyDeletionInput struct {
-	keyID string
-	days  int
-}
-
-func (in *scheduleKeyDeletionInput) read(r *reader) {
-	r.require("KeyId")
-	r.text("KeyId", &in.keyID, 1, maxKeyIDLength)
-	in.days = 30
-	r.integer("PendingWindowInDays", &in.days, 7, 30)
-}
-
-type scheduleKeyDeletionOutput struct {
-	KeyID               string `json:"KeyId"`
-	KeyState            keyState
-	DeletionDate        epochSeconds
-	PendingWindowInDays int
-}
-
-func (s *Server) scheduleKeyDeletion(c *call, in scheduleKeyDeletionInput) (scheduleKeyDeletionOutput, error) {
-	return onKey(s, c, in.keyID, func(k *key, now time.Time) (scheduleKeyDeletionOutput, error) {
-		if err := k.scheduleDeletion(now.Add(time.Duration(in.days) * 24 * time.Hour)); err != nil {
-			return scheduleKeyDeletionOutput{}, err
-		}
-		return scheduleKeyDeletionOutput{
-			KeyID: k.arn, KeyState: k.state(), DeletionDate: epochSeconds(k.deletionDate), PendingWindowInDays: in.days,
-		}, nil
-	})
-}
-
-type cancelKeyDeletionOutput struct {
-	KeyID string `json:"KeyId"`
-}
-
-func (s *Server) cancelKeyDeletion(c *call, in keyRef) (cancelKeyDeletionOutput, error) {
-	return onKey(s, c, in.keyID, func(k *key, _ time.Time) (cancelKeyDeletionOutput, error) {
-		return cancelKeyDeletionOutput{k.arn}, k.cancelDeletion()
-	})
+func (s *Server) setDisabled(c *call, in keyRef, disabled bool) (empty, error) {
+	return empty{}, s.change(c, in.keyID, func(_ tx, k *key) error { return k.setDisabled(disabled, s.rules) })
 }
 
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_ListKeys.html
 type listKeysInput struct {
-	limit  int
-	marker string
+	page
 }
 
-func (in *listKeysInput) read(r *reader) {
-	in.limit = 100
-	r.integer("Limit", &in.limit, 1, 1000)
-	r.text("Marker", &in.marker, 1, 1024)
-}
+func (in *listKeysInput) read(r *reader) { in.page.read(r, 100, 1000) }
 
 type keyListEntry struct {
 	KeyID  string `json:"KeyId"`
@@ -173,21 +205,21 @@ type listKeysOutput struct {
 	Truncated  bool
 }
 
-func (s *Server) listKeys(_ *call, in listKeysInput) (listKeysOutput, error) {
-	var after uint64
-	if in.marker != "" {
-		var err error
-		if after, err = strconv.ParseUint(in.marker, 10, 31); err != nil {
-			return listKeysOutput{}, errInvalidMarker()
+// listKeys pages by the number of the key rather than by its place in the list, so that pages stay put.
+func (s *Server) listKeys(c *call, in listKeysInput) (out listKeysOutput, err error) {
+	after, err := in.offset()
+	if err != nil {
+		return out, err
+	}
+	out.Keys = []keyListEntry{}
+	return out, s.keys.locked(func(t tx) error {
+		keys, next := t.page(c.region, after, in.limit)
+		for _, k := range keys {
+			out.Keys = append(out.Keys, keyListEntry{KeyID: k.id, KeyARN: k.arn})
 		}
-	}
-	ids, next := s.keys.page(int(after), in.limit)
-	out := listKeysOutput{Keys: make([]keyListEntry, len(ids))}
-	for i, id := range ids {
-		out.Keys[i] = keyListEntry{KeyID: id, KeyARN: s.account.keyARN(id)}
-	}
-	if next != 0 {
-		out.NextMarker, out.Truncated = strconv.Itoa(next), true
-	}
-	return out, nil
+		if next != 0 {
+			out.NextMarker, out.Truncated = strconv.Itoa(next), true
+		}
+		return nil
+	})
 }

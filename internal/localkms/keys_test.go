@@ -46,7 +46,8 @@ func TestCreateKey(t *testing.T) {
 		"no usage, RSA":    {reason: "for specs that are not there either", request: object{"KeySpec": "RSA_2048"}, code: "ValidationException", message: "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."},
 		"other usage":      {reason: "a MAC key cannot encrypt", request: object{"KeySpec": "HMAC_256", "KeyUsage": "ENCRYPT_DECRYPT"}, code: "ValidationException"},
 		"both names":       {reason: "one of them", request: object{"KeySpec": "HMAC_256", "CustomerMasterKeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}, code: "ValidationException"},
-		"RSA":              {reason: "not there", request: object{"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}, code: "UnsupportedOperationException"},
+		"SM2":              {reason: "not there", request: object{"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"}, code: "UnsupportedOperationException"},
+		"ML-DSA, external": {reason: "no material can be imported", request: object{"KeySpec": "ML_DSA_44", "KeyUsage": "SIGN_VERIFY", "Origin": "EXTERNAL"}, code: "UnsupportedOperationException", message: "Origin EXTERNAL is not valid for key spec ML_DSA_44."},
 		"custom key store": {reason: "not there", request: object{"Origin": "AWS_CLOUDHSM"}, code: "UnsupportedOperationException"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +141,7 @@ func TestListKeys(t *testing.T) {
 }
 
 func TestRegionAndAccount(t *testing.T) {
-	f := newFixture(t, func(o *localkms.Options) { o.Region, o.AccountID = "eu-central-2", "000000000042" })
+	f := newFixture(t, func(o *localkms.Options) { o.Regions, o.AccountID = []string{"eu-central-2"}, "000000000042" })
 	client := kms.New(f.client.Options(), func(o *kms.Options) { o.Region = "eu-central-2" })
 	out, err := client.CreateKey(t.Context(), &kms.CreateKeyInput{})
 	if err != nil {
@@ -150,4 +151,37 @@ func TestRegionAndAccount(t *testing.T) {
 		t.Errorf("%s in %s", *out.KeyMetadata.Arn, *out.KeyMetadata.AWSAccountId)
 	}
 	f.expect(f.call("ListKeys", "{}"), "InvalidSignatureException", "Credential should be scoped to a valid region, not 'us-east-1'.")
+}
+
+// TestUpdateAliasKinds shows that an alias goes from one asymmetric key to another of its usage, not to a symmetric one that encrypts too.
+func TestUpdateAliasKinds(t *testing.T) {
+	f := newFixture(t)
+	symmetric := f.createKey("SYMMETRIC_DEFAULT", "AWS_KMS")
+	rsaEncrypt := f.createKeyFor("RSA_2048", "EXTERNAL", "ENCRYPT_DECRYPT")
+	rsaSign := f.createKeyFor("RSA_2048", "EXTERNAL", "SIGN_VERIFY")
+	ec := f.createKey("ECC_NIST_P256", "AWS_KMS")
+	f.must("CreateAlias", object{"AliasName": "alias/a", "TargetKeyId": symmetric})
+	f.expect(f.call("UpdateAlias", object{"AliasName": "alias/a", "TargetKeyId": rsaEncrypt}.String()), "ValidationException", "")
+	f.must("CreateAlias", object{"AliasName": "alias/b", "TargetKeyId": rsaSign})
+	f.expect(f.call("UpdateAlias", object{"AliasName": "alias/b", "TargetKeyId": ec}.String()), "", "")
+}
+
+// TestListAliasesPolicy shows that a key policy has no say in who lists aliases.
+func TestListAliasesPolicy(t *testing.T) {
+	f := newFixture(t)
+	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","NotAction":"kms:ListAliases","Resource":"*"}]}`
+	keyID := f.must("CreateKey", object{"Policy": policy}).fields["KeyMetadata"].(map[string]any)["KeyId"].(string)
+	f.must("CreateAlias", object{"AliasName": "alias/a", "TargetKeyId": keyID})
+	if listed := f.must("ListAliases", object{"KeyId": keyID}).fields["Aliases"].([]any); len(listed) != 1 {
+		t.Errorf("aliases: %v", listed)
+	}
+}
+
+// TestEncapsulationAlgorithms shows that the metadata of every usage list its algorithms.
+func TestEncapsulationAlgorithms(t *testing.T) {
+	f := newFixture(t, func(o *localkms.Options) { o.Assume = []localkms.Assumption{localkms.UnlistedKeySpecs} })
+	keyID := f.createKeyFor("ML_KEM_768", "EXTERNAL", "ENCAPSULATE_DECAPSULATE")
+	if listed, _ := f.metadata(keyID)["EncapsulationAlgorithms"].([]any); len(listed) != 1 {
+		t.Errorf("EncapsulationAlgorithms: %v", listed)
+	}
 }

@@ -2,8 +2,8 @@ package localkms
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
-	"time"
+
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms/material"
 )
 
 func macAlgorithmNames() []string {
@@ -33,20 +33,27 @@ type generateMacOutput struct {
 	MacAlgorithm string
 }
 
-func (s *Server) generateMac(c *call, in generateMacInput) (generateMacOutput, error) {
-	return onKey(s, c, in.keyID, func(k *key, _ time.Time) (out generateMacOutput, err error) {
-		if err := k.checkUse(c.operation, generateVerifyMac, in.algorithm, in.dryRun); err != nil {
-			return out, err
-		}
-		return generateMacOutput{KeyID: k.arn, Mac: k.mac(in.message), MacAlgorithm: in.algorithm}, nil
-	})
+func (s *Server) generateMac(c *call, in generateMacInput) (out generateMacOutput, err error) {
+	k, mac, err := s.mac(c, in)
+	if err != nil {
+		return out, err
+	}
+	if in.dryRun {
+		return out, errDryRun()
+	}
+	return generateMacOutput{KeyID: k.arn, Mac: mac, MacAlgorithm: in.algorithm}, nil
 }
 
-// mac computes the MAC of the key's one algorithm, HMAC_SHA_256. It is called on a usable HMAC key.
-func (k *key) mac(message []byte) []byte {
-	mac := hmac.New(sha256.New, k.material.secret)
-	mac.Write(message)
-	return mac.Sum(nil)
+func (s *Server) mac(c *call, in generateMacInput) (*key, []byte, error) {
+	k, err := s.findUsable(c, in.keyID, material.GenerateVerifyMac, in.algorithm)
+	if err != nil {
+		return nil, nil, err
+	}
+	mac, err := k.currentMaterial().key.MAC(in.algorithm, in.message)
+	if err != nil {
+		return nil, nil, errUse(err)
+	}
+	return k, mac, nil
 }
 
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_VerifyMac.html
@@ -67,17 +74,16 @@ type verifyMacOutput struct {
 	MacAlgorithm string
 }
 
-func (s *Server) verifyMac(c *call, in verifyMacInput) (verifyMacOutput, error) {
-	return onKey(s, c, in.keyID, func(k *key, _ time.Time) (out verifyMacOutput, err error) {
-		if err := k.checkUse(c.operation, generateVerifyMac, in.algorithm, false); err != nil {
-			return out, err
-		}
-		if !hmac.Equal(k.mac(in.message), in.mac) {
-			return out, errInvalidMAC()
-		}
-		if in.dryRun {
-			return out, errDryRun()
-		}
-		return verifyMacOutput{KeyID: k.arn, MacValid: true, MacAlgorithm: in.algorithm}, nil
-	})
+func (s *Server) verifyMac(c *call, in verifyMacInput) (out verifyMacOutput, err error) {
+	k, mac, err := s.mac(c, in.generateMacInput)
+	if err != nil {
+		return out, err
+	}
+	if !hmac.Equal(mac, in.mac) {
+		return out, errInvalidMAC()
+	}
+	if in.dryRun {
+		return out, errDryRun()
+	}
+	return verifyMacOutput{KeyID: k.arn, MacValid: true, MacAlgorithm: in.algorithm}, nil
 }

@@ -4,11 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -16,13 +14,14 @@ import (
 // first value of a wrong type ends the request, broken constraints are reported together. Names are matched
 // exactly, unknown ones are ignored, and null is the same as absent.
 type reader struct {
+	rules       rules
 	fields      map[string]json.RawMessage
 	refusal     error
 	constraints []string
 }
 
-func newReader(body []byte) (*reader, error) {
-	r := &reader{}
+func newReader(body []byte, rules rules) (*reader, error) {
+	r := &reader{rules: rules}
 	if err := json.Unmarshal(body, &r.fields); err != nil || r.fields == nil {
 		return nil, errSerialization("the request body is not a JSON object")
 	}
@@ -180,35 +179,10 @@ func (r *reader) boolean(name string, dst *bool) { r.value(name, "Boolean", dst)
 
 func (r *reader) stringMap(name string, dst *map[string]string) { r.value(name, "Map", dst) }
 
-// grantTokens checks the shape of grant tokens. There are no grants, and whoever signs may do everything.
+// grantTokens checks the shape of grant tokens. There are no grants for them to speed up.
 func (r *reader) grantTokens() {
 	var tokens []string
 	r.value("GrantTokens", "List", &tokens)
-}
-
-// timestamp reads seconds since the epoch, whole or with a fraction of which milliseconds are kept.
-func (r *reader) timestamp(name string, dst *time.Time) {
-	const latest = 253402300799 // the last second of the year 9999
-	var seconds float64
-	if !r.value(name, "Timestamp", &seconds) {
-		return
-	}
-	if math.Abs(seconds) > latest {
-		r.refuse(errSerialization(name + " is out of range"))
-		return
-	}
-	*dst = time.UnixMilli(int64(math.Round(seconds * 1000))).UTC()
-}
-
-// epochSeconds is a time as the protocol writes it: a JSON number of seconds, with milliseconds where there are any.
-type epochSeconds time.Time
-
-// IsZero keeps times that are not set out of answers.
-func (t epochSeconds) IsZero() bool { return time.Time(t).IsZero() }
-
-// MarshalJSON implements [json.Marshaler].
-func (t epochSeconds) MarshalJSON() ([]byte, error) {
-	return strconv.AppendFloat(nil, float64(time.Time(t).UnixMilli())/1000, 'f', -1, 64), nil
 }
 
 // keyMaterialID reads a KeyMaterialId: 64 hexadecimal digits.

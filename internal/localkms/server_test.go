@@ -2,9 +2,11 @@ package localkms_test
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,9 +19,9 @@ import (
 	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms"
 )
 
-// TestFrontEnd changes the HTTP part of a request that is right and signed.
+// TestFrontEnd changes the HTTP part of a request that is right and signed, in both dialects.
 func TestFrontEnd(t *testing.T) {
-	f := newFixture(t)
+	dialects := map[localkms.Dialect]*fixture{localkms.AWS: newFixture(t), localkms.QKMS: newFixture(t, qkms)}
 	header := func(name, value string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set(name, value) }
 	}
@@ -30,8 +32,16 @@ func TestFrontEnd(t *testing.T) {
 		body      string
 		status    int
 		code      string
+		only      localkms.Dialect // default: both
 	}{
 		"right":                   {reason: "the base", status: 200},
+		"capitals":                {reason: "media types are not case-sensitive", change: header("Content-Type", "Application/X-AMZ-JSON-1.1"), status: 200},
+		"empty content type":      {reason: "as good as none", change: header("Content-Type", ""), status: 415, code: "UnsupportedMediaTypeException"},
+		"two content types":       {reason: "one of them", change: header("Content-Type", "application/x-amz-json-1.1, application/json"), status: 415, code: "UnsupportedMediaTypeException"},
+		"empty target":            {reason: "as good as none", change: header("X-Amz-Target", ""), status: 400, code: "UnknownOperationException"},
+		"service in lower case":   {reason: "names are case-sensitive", change: header("X-Amz-Target", "trentservice.ListKeys"), status: 400, code: "UnknownOperationException"},
+		"something behind":        {reason: "not the name of one", change: header("X-Amz-Target", "TrentService.ListKeys.x"), status: 400, code: "UnknownOperationException"},
+		"operation of AWS":        {reason: "not in the list of QKMS", operation: "ListKeyRotations", status: 400, code: "UnknownOperationException", only: localkms.QKMS},
 		"charset":                 {reason: "media types have parameters", change: header("Content-Type", "application/x-amz-json-1.1; charset=utf-8"), status: 200},
 		"no content type":         {reason: "required", change: func(r *http.Request) { r.Header.Del("Content-Type") }, status: 415, code: "UnsupportedMediaTypeException"},
 		"plain JSON":              {reason: "another content type", change: header("Content-Type", "application/json"), status: 415, code: "UnsupportedMediaTypeException"},
@@ -47,30 +57,29 @@ func TestFrontEnd(t *testing.T) {
 		"larger body":             {reason: "a byte more", body: "{" + strings.Repeat(" ", 1<<20-1) + "}", status: 413, code: "RequestEntityTooLargeException"},
 		"GET":                     {reason: "only POST", change: func(r *http.Request) { r.Method = http.MethodGet }, status: 405, code: "UnknownOperationException"},
 		"other path":              {reason: "only /", change: func(r *http.Request) { r.URL.Path = "/x" }, status: 404, code: "UnknownOperationException"},
-		"two slashes":             {reason: "only /", change: func(r *http.Request) { r.URL.Path = "//" }, status: 404, code: "UnknownOperationException"},
+		"two slashes":             {reason: "only /; for QKMS see TestQKMSSlashes", change: func(r *http.Request) { r.URL.Path = "//" }, status: 404, code: "UnknownOperationException", only: localkms.AWS},
 	} {
-		t.Run(name, func(t *testing.T) {
-			f := f.in(t)
-			operation, body := c.operation, c.body
-			if operation == "" {
-				operation = "ListKeys"
+		for dialect, f := range dialects {
+			if c.only != "" && c.only != dialect {
+				continue
 			}
-			if body == "" {
-				body = "{}"
-			}
-			r := f.request(operation, body)
-			if c.change != nil {
-				c.change(r)
-			}
-			sign(t, r, body, time.Now())
-			a := f.send(r)
-			if a.status != c.status || a.code != c.code {
-				t.Errorf("%d %s, want %d %q", a.status, a.body, c.status, c.code)
-			}
-			if got := a.header.Get("Content-Type"); got != "application/x-amz-json-1.1" {
-				t.Errorf("Content-Type %q", got)
-			}
-		})
+			t.Run(name+"/"+string(dialect), func(t *testing.T) {
+				f := f.in(t)
+				operation, body := cmp.Or(c.operation, "ListKeys"), cmp.Or(c.body, "{}")
+				r := f.request(operation, body)
+				if c.change != nil {
+					c.change(r)
+				}
+				sign(t, r, body, time.Now())
+				a := f.send(r)
+				if a.status != c.status || a.code != c.code {
+					t.Errorf("%d %s, want %d %q", a.status, a.body, c.status, c.code)
+				}
+				if got := a.header.Get("Content-Type"); got != "application/x-amz-json-1.1" {
+					t.Errorf("Content-Type %q", got)
+				}
+			})
+		}
 	}
 }
 
@@ -119,11 +128,11 @@ func TestOptions(t *testing.T) {
 	}{
 		"short account":   {reason: "12 digits", options: localkms.Options{AccountID: "1"}, want: `configure local KMS: account ID "1" is not 12 digits`},
 		"worded account":  {reason: "12 digits", options: localkms.Options{AccountID: "aaaaaaaaaaaa"}, want: `configure local KMS: account ID "aaaaaaaaaaaa" is not 12 digits`},
-		"broken Region":   {reason: "it is part of ARNs", options: localkms.Options{Region: "a:b"}, want: `configure local KMS: region "a:b" is not a Region name such as us-east-1`},
+		"broken Region":   {reason: "it is part of ARNs", options: localkms.Options{Regions: []string{"a:b"}}, want: `configure local KMS: region "a:b" is not a Region name such as us-east-1`},
 		"negative TTL":    {reason: "tokens live", options: localkms.Options{ImportTokenTTL: -1}, want: `configure local KMS: import token TTL -1ns is negative`},
-		"nobody":          {reason: "someone must sign", options: localkms.Options{Credentials: map[string]string{}}, want: `configure local KMS: no credentials: nobody could sign a request`},
-		"empty secret":    {reason: "no secret is no secret", options: localkms.Options{Credentials: map[string]string{"a": ""}}, want: `configure local KMS: access key ID "a": it and its secret must not be empty, and it cannot hold a slash, comma, equals sign or space`},
-		"slash in the ID": {reason: "it delimits the scope", options: localkms.Options{Credentials: map[string]string{"a/b": "c"}}, want: `configure local KMS: access key ID "a/b": it and its secret must not be empty, and it cannot hold a slash, comma, equals sign or space`},
+		"nobody":          {reason: "someone must sign", options: localkms.Options{Principals: []localkms.Principal{}}, want: `configure local KMS: no principals: nobody could sign a request`},
+		"empty secret":    {reason: "no secret is no secret", options: localkms.Options{Principals: []localkms.Principal{{AccessKeyID: "a"}}}, want: `configure local KMS: access key ID "a": it and its secret must not be empty, and it cannot hold a slash, comma, equals sign or space`},
+		"slash in the ID": {reason: "it delimits the scope", options: localkms.Options{Principals: []localkms.Principal{{AccessKeyID: "a/b", SecretAccessKey: "c"}}}, want: `configure local KMS: access key ID "a/b": it and its secret must not be empty, and it cannot hold a slash, comma, equals sign or space`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := localkms.New(c.options)
@@ -207,4 +216,69 @@ func TestConcurrentClients(t *testing.T) {
 		})
 	}
 	clients.Wait()
+}
+
+// TestConcurrentChanges lets clients do to one multi-Region key, in both of its Regions, whatever changes it: the race
+// detector looks on, every answer is one of the protocol, and in the end the key still works in both.
+func TestConcurrentChanges(t *testing.T) {
+	f := newFixture(t, func(o *localkms.Options) { o.Propagation = localkms.Propagation{Delay: time.Minute, Flicker: true} })
+	keyID := f.must("CreateKey", object{"Origin": "EXTERNAL", "MultiRegion": true}).fields["KeyMetadata"].(map[string]any)["KeyId"].(string)
+	f.must("ReplicateKey", object{"KeyId": keyID, "ReplicaRegion": "eu-west-1"})
+	f.clock.advance(time.Hour)
+	regions := []*fixture{f, f.region("eu-west-1")}
+	for _, g := range regions {
+		g.expect(g.importMaterial(keyID, bytesOf(1, 32), nil), "", "")
+	}
+	requests := map[string]object{
+		"DescribeKey": {}, "DisableKey": {}, "EnableKey": {}, "DeleteImportedKeyMaterial": {}, "RotateKeyOnDemand": {}, "GetKeyPolicy": {},
+		"ListKeyRotations": {"IncludeKeyMaterial": "ALL_KEY_MATERIAL"}, "Encrypt": {"Plaintext": "AAAA"}, "ListResourceTags": {},
+		"TagResource": {"Tags": []object{{"TagKey": "a", "TagValue": "b"}}}, "UntagResource": {"TagKeys": []string{"a"}},
+		"PutKeyPolicy": {"Policy": policyOf(statement("Allow", "*", "kms:*"))}, "UpdateKeyDescription": {"Description": "x"},
+		"ScheduleKeyDeletion": {}, "CancelKeyDeletion": {}, "ListAliases": {},
+	}
+	var clients sync.WaitGroup
+	for i := range 8 {
+		clients.Go(func() {
+			g := regions[i%2]
+			for operation, body := range requests {
+				mine := maps.Clone(body)
+				mine["KeyId"] = keyID
+				if a := g.call(operation, mine.String()); a.status >= 500 {
+					t.Errorf("%s: %s", operation, a.body)
+				}
+				g.call("CreateAlias", object{"AliasName": "alias/" + operation, "TargetKeyId": keyID}.String())
+				g.call("DeleteAlias", object{"AliasName": "alias/" + operation}.String())
+				if a := g.importRaw(keyID, bytesOf(byte(1+i%3), 32), nil); a.status >= 500 {
+					t.Errorf("import: %s", a.body)
+				}
+				f.clock.advance(time.Second)
+			}
+		})
+	}
+	clients.Wait()
+	f.clock.advance(time.Hour)
+	for _, g := range regions {
+		g.call("CancelKeyDeletion", object{"KeyId": keyID}.String())
+		f.clock.advance(time.Hour)
+		g.expect(g.importRaw(keyID, bytesOf(1, 32), nil), "", "")
+		f.clock.advance(time.Hour)
+		g.must("EnableKey", object{"KeyId": keyID})
+		f.clock.advance(time.Hour)
+		g.expectState(keyID, "Enabled")
+	}
+}
+
+// TestFaultRateSetAnew shows that a rate for all operations takes the place of the earlier one.
+func TestFaultRateSetAnew(t *testing.T) {
+	faults := localkms.NewFaults()
+	f := newFixture(t, func(o *localkms.Options) { o.Faults = faults })
+	if err := faults.Set(localkms.Fault{Operation: "*", Rate: 0.001}); err != nil {
+		t.Fatal(err)
+	}
+	f.expect(f.call("ListKeys", "{}"), "", "")
+	f.expect(f.call("ListKeys", "{}"), "ThrottlingException", "")
+	if err := faults.Set(localkms.Fault{Operation: "*", Rate: 100}); err != nil {
+		t.Fatal(err)
+	}
+	f.expect(f.call("ListKeys", "{}"), "", "")
 }

@@ -17,6 +17,7 @@ func TestOperationsByState(t *testing.T) {
 		notPending      = "KMSInvalidStateException: ARN is not pending deletion."
 		disabled        = "DisabledException: ARN is disabled."
 	)
+	const allowEverything = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}}`
 	// outcome is the state afterwards, or the error, in which ARN stands for the key's.
 	type outcome = string
 	do := func(operation string, extra object) func(*fixture, string) answer {
@@ -78,6 +79,89 @@ func TestOperationsByState(t *testing.T) {
 		"ScheduleKeyDeletion": {
 			reason: "once", do: do("ScheduleKeyDeletion", nil),
 			enabled: "PendingDeletion", disabled: "PendingDeletion", pendingImport: "PendingDeletion", pendingDeletion: pendingDeletion,
+		},
+		"GetKeyPolicy": {
+			reason: "always shows", do: do("GetKeyPolicy", nil),
+			enabled: "Enabled", disabled: "Disabled", pendingImport: "PendingImport", pendingDeletion: "PendingDeletion",
+		},
+		"PutKeyPolicy": {
+			reason: "always possible", do: do("PutKeyPolicy", object{"Policy": allowEverything}),
+			enabled: "Enabled", disabled: "Disabled", pendingImport: "PendingImport", pendingDeletion: "PendingDeletion",
+		},
+		"ListKeyPolicies": {
+			reason: "always shows", do: do("ListKeyPolicies", nil),
+			enabled: "Enabled", disabled: "Disabled", pendingImport: "PendingImport", pendingDeletion: "PendingDeletion",
+		},
+		"ListAliases": {
+			reason: "always shows", do: do("ListAliases", nil),
+			enabled: "Enabled", disabled: "Disabled", pendingImport: "PendingImport", pendingDeletion: "PendingDeletion",
+		},
+		"ListResourceTags": {
+			reason: "always shows", do: do("ListResourceTags", nil),
+			enabled: "Enabled", disabled: "Disabled", pendingImport: "PendingImport", pendingDeletion: "PendingDeletion",
+		},
+		"ListKeyRotations": {
+			reason: "always shows", do: do("ListKeyRotations", nil),
+			enabled: "Enabled", disabled: "Disabled", pendingImport: "PendingImport", pendingDeletion: "PendingDeletion",
+		},
+		"GetKeyRotationStatus": {
+			reason: "not while waiting for the deletion", do: do("GetKeyRotationStatus", nil),
+			enabled: "Enabled", disabled: "Disabled", pendingImport: "PendingImport", pendingDeletion: pendingDeletion,
+		},
+		"TagResource": {
+			reason: "not while waiting for the deletion", do: do("TagResource", object{"Tags": []object{{"TagKey": "a", "TagValue": "b"}}}),
+			enabled: "Enabled", disabled: "Disabled", pendingImport: "PendingImport", pendingDeletion: pendingDeletion,
+		},
+		"UntagResource": {
+			reason: "not while waiting for the deletion", do: do("UntagResource", object{"TagKeys": []string{"a"}}),
+			enabled: "Enabled", disabled: "Disabled", pendingImport: "PendingImport", pendingDeletion: pendingDeletion,
+		},
+		"UpdateKeyDescription": {
+			reason: "not while waiting for the deletion", do: do("UpdateKeyDescription", object{"Description": "x"}),
+			enabled: "Enabled", disabled: "Disabled", pendingImport: "PendingImport", pendingDeletion: pendingDeletion,
+		},
+		"CreateAlias": {
+			reason: "not while waiting for the deletion",
+			do: func(f *fixture, keyID string) answer {
+				return f.call("CreateAlias", object{"AliasName": "alias/" + keyID, "TargetKeyId": keyID}.String())
+			},
+			enabled: "Enabled", disabled: "Disabled", pendingImport: "PendingImport", pendingDeletion: pendingDeletion,
+		},
+		"RotateKeyOnDemand": {
+			reason: "the state is looked at before what there is to rotate", do: do("RotateKeyOnDemand", nil),
+			enabled: "KMSInvalidStateException: No available key material pending rotation for the key: ARN.", disabled: disabled, pendingImport: pendingImport, pendingDeletion: pendingDeletion,
+		},
+		"ReplicateKey": {
+			reason: "the state is looked at before the kind of key", do: do("ReplicateKey", object{"ReplicaRegion": "eu-west-1"}),
+			enabled: "UnsupportedOperationException: ARN is not a multi-Region key which is not valid for this operation.", disabled: "UnsupportedOperationException: ARN is not a multi-Region key which is not valid for this operation.", pendingImport: "UnsupportedOperationException: ARN is not a multi-Region key which is not valid for this operation.", pendingDeletion: pendingDeletion,
+		},
+		"GenerateDataKey": {
+			reason: "a cryptographic operation", do: do("GenerateDataKey", object{"KeySpec": "AES_256"}),
+			enabled: "Enabled", disabled: disabled, pendingImport: pendingImport, pendingDeletion: pendingDeletion,
+		},
+		"GenerateDataKeyWithoutPlaintext": {
+			reason: "a cryptographic operation", do: do("GenerateDataKeyWithoutPlaintext", object{"NumberOfBytes": 1}),
+			enabled: "Enabled", disabled: disabled, pendingImport: pendingImport, pendingDeletion: pendingDeletion,
+		},
+		"Sign": {
+			reason: "the state is looked at before the usage", do: do("Sign", object{"Message": []byte("x"), "SigningAlgorithm": "ECDSA_SHA_256"}),
+			enabled: "InvalidKeyUsageException: ARN key usage is ENCRYPT_DECRYPT which is not valid for Sign.", disabled: disabled, pendingImport: pendingImport, pendingDeletion: pendingDeletion,
+		},
+		"Verify": {
+			reason: "the state is looked at before the usage", do: do("Verify", object{"Message": []byte("x"), "SigningAlgorithm": "ECDSA_SHA_256", "Signature": []byte("x")}),
+			enabled: "InvalidKeyUsageException: ARN key usage is ENCRYPT_DECRYPT which is not valid for Verify.", disabled: disabled, pendingImport: pendingImport, pendingDeletion: pendingDeletion,
+		},
+		"VerifyMac": {
+			reason: "the state is looked at before the usage", do: do("VerifyMac", object{"Message": []byte("x"), "MacAlgorithm": "HMAC_SHA_256", "Mac": []byte("x")}),
+			enabled: "InvalidKeyUsageException: ARN key usage is ENCRYPT_DECRYPT which is not valid for VerifyMac.", disabled: disabled, pendingImport: pendingImport, pendingDeletion: pendingDeletion,
+		},
+		"DeriveSharedSecret": {
+			reason: "the state is looked at before the usage", do: do("DeriveSharedSecret", object{"PublicKey": []byte("x"), "KeyAgreementAlgorithm": "ECDH"}),
+			enabled: "InvalidKeyUsageException: ARN key usage is ENCRYPT_DECRYPT which is not valid for DeriveSharedSecret.", disabled: disabled, pendingImport: pendingImport, pendingDeletion: pendingDeletion,
+		},
+		"GetPublicKey": {
+			reason: "the state is looked at before the kind of key", do: do("GetPublicKey", nil),
+			enabled: "UnsupportedOperationException: ARN key spec is SYMMETRIC_DEFAULT which is not valid for this operation.", disabled: disabled, pendingImport: pendingImport, pendingDeletion: pendingDeletion,
 		},
 		"CancelKeyDeletion": {
 			reason: "leaves the key Disabled", do: do("CancelKeyDeletion", nil),
@@ -251,4 +335,26 @@ func TestDeleteImportedKeyMaterial(t *testing.T) {
 		t.Errorf("KeyMaterialId for an HMAC key: %s", deleted.body)
 	}
 	f.expectState(hmacKey, "PendingImport")
+}
+
+// TestDeletionWindowCondition shows that a policy can refuse short waiting periods.
+func TestDeletionWindowCondition(t *testing.T) {
+	f := newFixture(t)
+	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"kms:ScheduleKeyDeletion","Resource":"*","Condition":{"NumericLessThan":{"kms:ScheduleKeyDeletionPendingWindowInDays":"30"}}}]}`
+	keyID := f.must("CreateKey", object{"Origin": "EXTERNAL", "Policy": policy}).fields["KeyMetadata"].(map[string]any)["KeyId"].(string)
+	f.expect(f.call("ScheduleKeyDeletion", object{"KeyId": keyID, "PendingWindowInDays": 7}.String()), "AccessDeniedException", "")
+	f.must("ScheduleKeyDeletion", object{"KeyId": keyID})
+}
+
+// TestKeyConditions shows that a policy can ask what kind of key its key is.
+func TestKeyConditions(t *testing.T) {
+	f := newFixture(t)
+	for condition, value := range map[string]string{
+		"kms:KeyOrigin": "EXTERNAL", "kms:KeySpec": "SYMMETRIC_DEFAULT", "kms:KeyUsage": "ENCRYPT_DECRYPT", "kms:MultiRegion": "false",
+	} {
+		policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"},` +
+			`{"Effect":"Deny","Principal":"*","Action":"kms:DescribeKey","Resource":"*","Condition":{"StringEquals":{"` + condition + `":"` + value + `"}}}]}`
+		keyID := f.must("CreateKey", object{"Origin": "EXTERNAL", "Policy": policy}).fields["KeyMetadata"].(map[string]any)["KeyId"].(string)
+		f.expect(f.call("DescribeKey", object{"KeyId": keyID}.String()), "AccessDeniedException", "")
+	}
 }

@@ -6,90 +6,113 @@ import (
 	"time"
 )
 
-// A store holds the keys. Whatever happens to a key happens inside its lock, on a key brought up to the time.
+// A store holds the keys and the aliases. What it hands out are snapshots that nobody changes any more, so that the work
+// on them, which may be slow cryptography, needs no lock. A change is made to a copy, under the lock.
 type store struct {
-	now func() time.Time
+	clock       func() time.Time
+	propagation Propagation
+	lateExpiry  time.Duration
 
 	mu      sync.Mutex
-	byID    map[string]*key
-	inOrder []*key // by number, so that pages of ListKeys stay put
+	entries map[place]*entry
+	inOrder []*entry // by number, so that pages of ListKeys stay put
 	created int
+	aliases map[place]*history[*alias]
 }
 
-func newStore(now func() time.Time) store {
-	return store{now: now, byID: map[string]*key{}}
+// An entry is where a key is kept.
+type entry struct {
+	place
+	number  int // counts keys in the order of their creation
+	history history[*key]
 }
 
-// add takes in a new key and stamps it.
-func (s *store) add(k *key) {
+func newStore(o Options) store {
+	return store{
+		clock: o.Now, propagation: o.Propagation, lateExpiry: o.LateExpiry,
+		entries: map[place]*entry{}, aliases: map[place]*history[*alias]{},
+	}
+}
+
+// tx is what the holder of the store's lock can do, all at one moment.
+type tx struct {
+	*store
+	now time.Time
+}
+
+// locked runs do with the lock held: do does not wait.
+func (s *store) locked(do func(t tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.created++
-	k.number, k.created = s.created, s.now()
-	s.byID[k.id] = k
-	s.inOrder = append(s.inOrder, k)
+	return do(tx{s, s.clock()})
 }
 
-// with runs do on the key with an ID, or tells that there is none. The lock is held meanwhile: do does not wait.
-func (s *store) with(id string, do func(k *key, now time.Time)) (found bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	k, found := s.byID[id]
+// seen returns the key at a place as a reader sees it, nil if there is none to be seen.
+func (t tx) seen(at place) *key {
+	e, found := t.entries[at]
 	if !found {
-		return false
+		return nil
 	}
-	if k.gone(now) {
-		s.remove(k)
-		return false
+	k, moment, ok := e.history.seen(t.now, t.propagation)
+	if !ok {
+		return nil
 	}
-	k.settle(now)
-	do(k, now)
-	return true
+	return t.settle(e, k, moment)
 }
 
-// remove forgets a key. It is called with the lock held.
-func (s *store) remove(k *key) {
-	k.dropMaterial()
-	delete(s.byID, k.id)
-	at, _ := slices.BinarySearchFunc(s.inOrder, k.number, byNumber)
-	s.inOrder = slices.Delete(s.inOrder, at, at+1)
+// latest returns the key at a place as it is, nil if there is none.
+func (t tx) latest(at place) *key {
+	e, found := t.entries[at]
+	if !found {
+		return nil
+	}
+	return t.settle(e, e.history.latest(), t.now)
 }
 
-// page returns up to limit key IDs in the order of creation, beginning behind the key with number after. next
+// settle brings a key up to a moment, and forgets it when its waiting period is over.
+func (t tx) settle(e *entry, k *key, moment time.Time) *key {
+	if settled := k.settled(moment, t.lateExpiry); !settled.gone() {
+		t.align(settled)
+		return settled
+	}
+	delete(t.entries, e.place)
+	i, _ := slices.BinarySearchFunc(t.inOrder, e.number, byNumber)
+	t.inOrder = slices.Delete(t.inOrder, i, i+1)
+	t.dropAliases(e.place)
+	return nil
+}
+
+// put stores a key, new or changed. Nobody changes it afterwards.
+func (t tx) put(k *key) {
+	e, found := t.entries[k.place()]
+	if !found {
+		t.created++
+		e = &entry{place: k.place(), number: t.created}
+		t.entries[e.place] = e
+		t.inOrder = append(t.inOrder, e)
+	}
+	e.history.put(t.now, k, t.propagation)
+}
+
+// page returns up to limit keys of a Region in the order of creation, beginning behind the key with number after. next
 // is the number to go on behind; 0 means that there is no more.
-func (s *store) page(after, limit int) (ids []string, next int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	from, _ := slices.BinarySearchFunc(s.inOrder, after+1, byNumber)
+func (t tx) page(region string, after, limit int) (page []*key, next int) {
+	from, _ := slices.BinarySearchFunc(t.inOrder, after+1, byNumber)
 	last := 0
-	for _, k := range s.inOrder[from:] {
-		if k.gone(now) {
+	for _, e := range slices.Clone(t.inOrder[from:]) { // a look may remove what is gone
+		if e.region != region {
 			continue
 		}
-		if len(ids) == limit {
-			return ids, last
+		k := t.seen(e.place)
+		if k == nil {
+			continue
 		}
-		ids, last = append(ids, k.id), k.number
+		if len(page) == limit {
+			return page, last
+		}
+		page, last = append(page, k), e.number
 	}
-	return ids, 0
+	return page, 0
 }
 
-func byNumber(k *key, number int) int { return k.number - number }
-
-// onKey runs an operation on the key that a KeyId parameter names.
-func onKey[Out any](s *Server, c *call, ref string, do func(k *key, now time.Time) (Out, error)) (out Out, err error) {
-	id, err := s.account.resolve(ref)
-	if err != nil {
-		return out, err
-	}
-	found := s.keys.with(id, func(k *key, now time.Time) {
-		c.keyID = k.id
-		out, err = do(k, now)
-	})
-	if !found {
-		return out, errKeyNotFound(s.account.keyARN(id))
-	}
-	return out, err
-}
+func byNumber(e *entry, number int) int { return e.number - number }

@@ -132,3 +132,12 @@ func TestMACs(t *testing.T) {
 		})
 	}
 }
+
+// TestForgedCiphertexts shows that a ciphertext naming what is no key ID is one that is not of this KMS.
+func TestForgedCiphertexts(t *testing.T) {
+	f := newFixture(t)
+	for _, name := range []string{"", "x", "arn:x", "alias/a", "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"} {
+		blob := []byte("localkms1\n" + name + "\nx\ny")
+		f.expect(f.call("Decrypt", object{"CiphertextBlob": blob}.String()), "InvalidCiphertextException", "")
+	}
+}

@@ -1,66 +1,237 @@
 package localkms_test
 
 import (
+	"context"
+	"errors"
 	"maps"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms"
 )
 
 const someKeyID = "12345678-1234-1234-1234-123456789012"
 
-// validRequests is one request per operation that passes all checks of its parameters.
+// validRequests is one request per operation that passes all checks of its parameters, with every parameter that the
+// operation takes: those left out are the other of a pair (see [otherOfPair]), or not for this server ([unsupported]).
 func validRequests() map[string]object {
-	return map[string]object{
-		"CancelKeyDeletion":         {"KeyId": someKeyID},
-		"CreateKey":                 {"Origin": "EXTERNAL", "KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC", "Description": "x", "MultiRegion": false},
+	requests := map[string]object{
+		"CancelKeyDeletion": {"KeyId": someKeyID},
+		"CreateAlias":       {"AliasName": "alias/x", "TargetKeyId": someKeyID},
+		"CreateKey": {
+			"Origin": "EXTERNAL", "KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC", "Description": "x", "MultiRegion": false,
+			"Policy": allowAll, "BypassPolicyLockoutSafetyCheck": false, "Tags": []object{{"TagKey": "a", "TagValue": "b"}},
+		},
 		"Decrypt":                   {"CiphertextBlob": "AAAA", "KeyId": someKeyID, "EncryptionContext": object{"a": "b"}, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT", "DryRun": false},
+		"DeleteAlias":               {"AliasName": "alias/x"},
 		"DeleteImportedKeyMaterial": {"KeyId": someKeyID, "KeyMaterialId": strings.Repeat("0", 64)},
-		"DescribeKey":               {"KeyId": someKeyID, "GrantTokens": []string{"x"}},
+		"DeriveSharedSecret":        {"KeyId": someKeyID, "KeyAgreementAlgorithm": "ECDH", "PublicKey": "AAAA", "DryRun": false},
+		"DescribeKey":               {"KeyId": someKeyID},
 		"DisableKey":                {"KeyId": someKeyID},
 		"EnableKey":                 {"KeyId": someKeyID},
 		"Encrypt":                   {"KeyId": someKeyID, "Plaintext": "AAAA", "EncryptionContext": object{"a": "b"}, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT", "DryRun": false},
-		"GenerateMac":               {"KeyId": someKeyID, "Message": "AAAA", "MacAlgorithm": "HMAC_SHA_256", "DryRun": false},
-		"GetParametersForImport":    {"KeyId": someKeyID, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_4096"},
+		"GenerateDataKey":           {"KeyId": someKeyID, "KeySpec": "AES_256", "EncryptionContext": object{"a": "b"}, "DryRun": false},
+		"GenerateDataKeyWithoutPlaintext": {
+			"KeyId": someKeyID, "NumberOfBytes": 7, "EncryptionContext": object{"a": "b"}, "DryRun": false,
+		},
+		"GenerateMac":            {"KeyId": someKeyID, "Message": "AAAA", "MacAlgorithm": "HMAC_SHA_256", "DryRun": false},
+		"GenerateRandom":         {"NumberOfBytes": 7},
+		"GetKeyPolicy":           {"KeyId": someKeyID, "PolicyName": "default"},
+		"GetKeyRotationStatus":   {"KeyId": someKeyID},
+		"GetParametersForImport": {"KeyId": someKeyID, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_4096"},
+		"GetPublicKey":           {"KeyId": someKeyID},
 		"ImportKeyMaterial": {
-			"KeyId": someKeyID, "EncryptedKeyMaterial": "AAAA", "ImportToken": "AAAA", "ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": 1.5,
+			"KeyId": someKeyID, "EncryptedKeyMaterial": "AAAA", "ImportToken": "AAAA", "ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": 2,
 			"ImportType": "EXISTING_KEY_MATERIAL", "KeyMaterialDescription": "x", "KeyMaterialId": strings.Repeat("0", 64),
 		},
-		"ListKeys":            {"Limit": 1, "Marker": "1"},
-		"ScheduleKeyDeletion": {"KeyId": someKeyID, "PendingWindowInDays": 7},
-		"VerifyMac":           {"KeyId": someKeyID, "Message": "AAAA", "MacAlgorithm": "HMAC_SHA_256", "Mac": "AAAA"},
+		"ListAliases":      {"KeyId": someKeyID, "Limit": 1, "Marker": "1"},
+		"ListKeyPolicies":  {"KeyId": someKeyID, "Limit": 1, "Marker": "1"},
+		"ListKeyRotations": {"KeyId": someKeyID, "IncludeKeyMaterial": "ALL_KEY_MATERIAL", "Limit": 1, "Marker": "1"},
+		"ListKeys":         {"Limit": 1, "Marker": "1"},
+		"ListResourceTags": {"KeyId": someKeyID, "Limit": 1, "Marker": "1"},
+		"PutKeyPolicy":     {"KeyId": someKeyID, "PolicyName": "default", "Policy": allowAll, "BypassPolicyLockoutSafetyCheck": false},
+		"ReEncrypt": {
+			"CiphertextBlob": "AAAA", "SourceKeyId": someKeyID, "SourceEncryptionContext": object{"a": "b"}, "SourceEncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+			"DestinationKeyId": someKeyID, "DestinationEncryptionContext": object{"a": "b"}, "DestinationEncryptionAlgorithm": "SYMMETRIC_DEFAULT", "DryRun": false,
+		},
+		"ReplicateKey": {
+			"KeyId": someKeyID, "ReplicaRegion": "eu-west-1", "Description": "x", "Policy": allowAll, "BypassPolicyLockoutSafetyCheck": false,
+			"Tags": []object{{"TagKey": "a", "TagValue": "b"}},
+		},
+		"RotateKeyOnDemand":    {"KeyId": someKeyID},
+		"ScheduleKeyDeletion":  {"KeyId": someKeyID, "PendingWindowInDays": 7},
+		"Sign":                 {"KeyId": someKeyID, "Message": "AAAA", "MessageType": "RAW", "SigningAlgorithm": "ECDSA_SHA_256", "DryRun": false},
+		"TagResource":          {"KeyId": someKeyID, "Tags": []object{{"TagKey": "a", "TagValue": "b"}}},
+		"UntagResource":        {"KeyId": someKeyID, "TagKeys": []string{"a"}},
+		"UpdateAlias":          {"AliasName": "alias/x", "TargetKeyId": someKeyID},
+		"UpdateKeyDescription": {"KeyId": someKeyID, "Description": "x"},
+		"Verify":               {"KeyId": someKeyID, "Message": "AAAA", "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256", "Signature": "AAAA", "DryRun": false},
+		"VerifyMac":            {"KeyId": someKeyID, "Message": "AAAA", "MacAlgorithm": "HMAC_SHA_256", "Mac": "AAAA", "DryRun": false},
+	}
+	for _, operation := range []string{
+		"Decrypt", "DeriveSharedSecret", "DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GetPublicKey",
+		"ReEncrypt", "Sign", "Verify", "VerifyMac",
+	} {
+		requests[operation]["GrantTokens"] = []string{"x"}
+	}
+	return requests
+}
+
+// allowAll is a key policy that locks nobody out.
+const allowAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}]}`
+
+// otherOfPair are parameters that cannot come with another one of [validRequests].
+var otherOfPair = map[string]string{
+	"CreateKey": "CustomerMasterKeySpec", "GenerateDataKey": "NumberOfBytes", "GenerateDataKeyWithoutPlaintext": "KeySpec",
+}
+
+// unsupported are the parameters that would need what this server does not have: they are refused rather than ignored.
+var unsupported = map[string][]string{
+	"CreateKey":          {"CustomKeyStoreId", "XksKeyId"},
+	"Decrypt":            {"Recipient", "DryRunModifiers"},
+	"DeriveSharedSecret": {"Recipient"},
+	"GenerateDataKey":    {"Recipient"},
+	"GenerateRandom":     {"Recipient", "CustomKeyStoreId"},
+	"ReEncrypt":          {"DryRunModifiers"},
+}
+
+// parameter is one of an operation as the SDK's model, which the server shares nothing with, has it.
+type parameter struct {
+	operation string
+	name      string
+	kind      reflect.Type
+	required  bool
+}
+
+func (p parameter) isBlob() bool { return p.kind == reflect.TypeFor[[]byte]() }
+
+// values are those of an enum, nothing for any other kind.
+func (p parameter) values() (values []string) {
+	method, isEnum := p.kind.MethodByName("Values")
+	if !isEnum {
+		return nil
+	}
+	all := method.Func.Call([]reflect.Value{reflect.Zero(p.kind)})[0]
+	for i := range all.Len() {
+		values = append(values, all.Index(i).String())
+	}
+	return values
+}
+
+// member is how AWS's complaints name the parameter.
+func (p parameter) member() string { return strings.ToLower(p.name[:1]) + p.name[1:] }
+
+// modelled are all parameters of all operations.
+func modelled(t *testing.T) (all []parameter) {
+	t.Helper()
+	client := reflect.ValueOf(newClient("http://127.0.0.1:1", "x", "x")) // nothing is sent
+	for _, operation := range localkms.Operations() {
+		method := client.MethodByName(operation)
+		input := reflect.New(method.Type().In(1).Elem())
+		required := map[string]bool{}
+		if input.Elem().NumField() > 0 {
+			err, _ := reflect.TypeAssert[error](method.Call([]reflect.Value{reflect.ValueOf(cancelled(t)), input})[1])
+			if missing, ok := errors.AsType[smithy.InvalidParamsError](err); ok {
+				for _, one := range missing.Errs() {
+					if param, ok := errors.AsType[smithy.InvalidParamError](one); ok {
+						_, name, _ := strings.Cut(param.Field(), ".")
+						required[name] = true
+					}
+				}
+			}
+		}
+		for field := range input.Elem().Type().Fields() {
+			if field.IsExported() {
+				all = append(all, parameter{operation, field.Name, field.Type, required[field.Name]})
+			}
+		}
+	}
+	return all
+}
+
+// cancelled is a context that lets no request out.
+func cancelled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+// TestEveryParameter shows that no operation and no parameter of the SDK's model is left out by the tests below.
+func TestEveryParameter(t *testing.T) {
+	valid := validRequests()
+	for _, p := range modelled(t) {
+		_, isValid := valid[p.operation][p.name]
+		if !isValid && otherOfPair[p.operation] != p.name && !slices.Contains(unsupported[p.operation], p.name) {
+			t.Errorf("%s of %s is tested by nothing", p.name, p.operation)
+		}
+	}
+	if diff := cmp.Diff(localkms.Operations(), slices.Sorted(maps.Keys(valid))); diff != "" {
+		t.Errorf("operations (-routes +tests):\n%s", diff)
 	}
 }
 
-// TestRequiredParameters leaves out and nulls each required parameter of each operation.
-func TestRequiredParameters(t *testing.T) {
+// TestUnsupportedParameters shows that what cannot be honoured is refused.
+func TestUnsupportedParameters(t *testing.T) {
 	f := newFixture(t)
-	required := map[string][]string{
-		"CancelKeyDeletion": {"KeyId"}, "Decrypt": {"CiphertextBlob"}, "DeleteImportedKeyMaterial": {"KeyId"},
-		"DescribeKey": {"KeyId"}, "DisableKey": {"KeyId"}, "EnableKey": {"KeyId"},
-		"Encrypt": {"KeyId", "Plaintext"}, "GenerateMac": {"KeyId", "Message", "MacAlgorithm"},
-		"GetParametersForImport": {"KeyId", "WrappingAlgorithm", "WrappingKeySpec"},
-		"ImportKeyMaterial":      {"KeyId", "EncryptedKeyMaterial", "ImportToken"},
-		"ScheduleKeyDeletion":    {"KeyId"}, "VerifyMac": {"KeyId", "Message", "MacAlgorithm", "Mac"},
+	for operation, names := range unsupported {
+		for _, name := range names {
+			body := maps.Clone(validRequests()[operation])
+			body[name] = object{}
+			f.expect(f.call(operation, body.String()), "UnsupportedOperationException", name+" is not supported by the local KMS")
+		}
 	}
-	for operation, valid := range validRequests() {
-		for name := range valid {
-			t.Run(operation+"/"+name, func(t *testing.T) {
+}
+
+// TestRequiredParameters leaves out and nulls each parameter of each operation, in both dialects: the required ones are
+// missed.
+func TestRequiredParameters(t *testing.T) {
+	dialects := map[localkms.Dialect]*fixture{localkms.AWS: newFixture(t), localkms.QKMS: newFixture(t, qkms)}
+	for _, p := range modelled(t) {
+		valid := validRequests()[p.operation]
+		if _, found := valid[p.name]; !found {
+			continue
+		}
+		for dialect, f := range dialects {
+			if dialect == localkms.QKMS && slices.Contains([]string{"GetKeyRotationStatus", "ListKeyRotations", "ReplicateKey", "RotateKeyOnDemand"}, p.operation) {
+				continue // there are no such operations
+			}
+			t.Run(string(dialect)+"/"+p.operation+"/"+p.name, func(t *testing.T) {
 				f := f.in(t)
 				absent, null := maps.Clone(valid), maps.Clone(valid)
-				delete(absent, name)
-				null[name] = nil
+				delete(absent, p.name)
+				null[p.name] = nil
+				want := p.complaint(dialect)
 				for how, body := range map[string]object{"absent": absent, "null": null} {
-					a := f.call(operation, body.String())
-					member := strings.ToLower(name[:1]) + name[1:]
-					complaint := "1 validation error detected: Value null at '" + member + "' failed to satisfy constraint: Member must not be null"
-					isRequired := strings.Contains(" "+strings.Join(required[operation], " ")+" ", " "+name+" ")
-					if got := a.code == "ValidationException" && a.message == complaint; got != isRequired {
-						t.Errorf("%s: %s", how, a.body)
+					a := f.call(p.operation, body.String())
+					isMissed := strings.Contains(a.message, "Member must not be null") || strings.Contains(a.message, "required")
+					if isMissed != (want != "") || isMissed && (a.code != "ValidationException" || a.message != want) {
+						t.Errorf("%s: %s, want %q", how, a.body, want)
 					}
 				}
 			})
 		}
 	}
+}
+
+// complaint is what a request without the parameter is told; empty if it can do without.
+func (p parameter) complaint(dialect localkms.Dialect) string {
+	null := "1 validation error detected: Value null at '" + p.member() + "' failed to satisfy constraint: Member must not be null"
+	switch where := p.operation + "/" + p.name; {
+	case p.required:
+		return null
+	case where == "GenerateRandom/NumberOfBytes":
+		return "NumberOfBytes is required." // recorded
+	case where == "Decrypt/CiphertextBlob", where == "ReEncrypt/CiphertextBlob":
+		return null // the model can do without since there are DryRunModifiers, which are not supported here
+	case where == "ImportKeyMaterial/ExpirationModel" && dialect == localkms.QKMS:
+		return null
+	}
+	return ""
 }
 
 // TestParameterTypes gives each parameter of each operation a value of every other JSON type.
@@ -99,6 +270,63 @@ func kindOf(value any) string {
 		return "map"
 	default:
 		return "list"
+	}
+}
+
+// TestBase64 gives each blob of each operation what is no base64, no bytes, and too many.
+func TestBase64(t *testing.T) {
+	f := newFixture(t)
+	for _, p := range modelled(t) {
+		if !p.isBlob() {
+			continue
+		}
+		t.Run(p.operation+"/"+p.name, func(t *testing.T) {
+			f := f.in(t)
+			with := func(value string) answer {
+				body := maps.Clone(validRequests()[p.operation])
+				body[p.name] = value
+				return f.call(p.operation, body.String())
+			}
+			for _, malformed := range []string{"%", "AA", "__8=", "AAAA=", "AAB=", " AAAA"} {
+				f.expect(with(malformed), "SerializationException", p.name+" is not valid base64")
+			}
+			f.expect(with(""), "ValidationException",
+				"1 validation error detected: Value at '"+p.member()+"' failed to satisfy constraint: Member must have length greater than or equal to 1")
+			f.expect(with(base64Of(bytesOf(0, 8193))), "ValidationException", "")
+		})
+	}
+}
+
+// TestEnums shows that each enum of each operation takes exactly the values of the SDK's model.
+func TestEnums(t *testing.T) {
+	f := newFixture(t)
+	for _, p := range modelled(t) {
+		if p.values() == nil {
+			continue
+		}
+		t.Run(p.operation+"/"+p.name, func(t *testing.T) {
+			f := f.in(t)
+			with := func(value string) answer {
+				body := maps.Clone(validRequests()[p.operation])
+				body[p.name] = value
+				return f.call(p.operation, body.String())
+			}
+			const constraint = "' failed to satisfy constraint: Member must satisfy enum value set: ["
+			for _, wrong := range []string{"x", "", strings.ToLower(p.values()[0])} {
+				a := with(wrong)
+				list, isEnum := strings.CutPrefix(a.message, "1 validation error detected: Value '"+wrong+"' at '"+p.member()+constraint)
+				listed := strings.Split(strings.TrimSuffix(list, "]"), ", ")
+				slices.Sort(listed)
+				if diff := cmp.Diff(slices.Sorted(slices.Values(p.values())), listed); a.code != "ValidationException" || !isEnum || diff != "" {
+					t.Errorf("%q: %s\n(-want +got):\n%s", wrong, a.body, diff)
+				}
+			}
+			for _, value := range p.values() {
+				if a := with(value); strings.Contains(a.message, "enum value set") {
+					t.Errorf("%s: %s", value, a.message)
+				}
+			}
+		})
 	}
 }
 
@@ -188,10 +416,39 @@ func TestParameterValues(t *testing.T) {
 		"huge marker":          {reason: "no overflow", operation: "ListKeys", change: object{"Marker": "9223372036854775807"}, code: "InvalidMarkerException"},
 		"unknown parameter":    {reason: "ignored", operation: "DescribeKey", change: object{"Unknown": 1}, code: "NotFoundException"},
 		"name in another case": {reason: "names are case-sensitive", operation: "ScheduleKeyDeletion", change: object{"pendingWindowInDays": 1}, code: "NotFoundException"},
-		"policy":               {reason: "refused rather than ignored", operation: "CreateKey", change: object{"Policy": "{}"}, code: "UnsupportedOperationException"},
-		"tags":                 {reason: "refused rather than ignored", operation: "CreateKey", change: object{"Tags": []int{}}, code: "UnsupportedOperationException"},
-		"multi-Region":         {reason: "refused rather than ignored", operation: "CreateKey", change: object{"MultiRegion": true}, code: "UnsupportedOperationException"},
-		"recipient":            {reason: "its plaintext must not go out in the clear", operation: "Decrypt", change: object{"Recipient": object{}}, code: "UnsupportedOperationException"},
+		"no random bytes": {
+			reason: "the recorded sentence", operation: "GenerateRandom", change: object{"NumberOfBytes": 0}, code: "ValidationException",
+			message: one + "Value '0' at 'numberOfBytes' failed to satisfy constraint: Member must have value greater than or equal to 1",
+		},
+		"too many random bytes": {
+			reason: "the recorded sentence", operation: "GenerateRandom", change: object{"NumberOfBytes": 1025}, code: "ValidationException",
+			message: one + "Value '1025' at 'numberOfBytes' failed to satisfy constraint: Member must have value less than or equal to 1024",
+		},
+		"data key of both sizes":      {reason: "one of them", operation: "GenerateDataKey", change: object{"NumberOfBytes": 32}, code: "ValidationException"},
+		"data key of no size":         {reason: "one of them", operation: "GenerateDataKey", change: object{"KeySpec": nil}, code: "ValidationException"},
+		"data key of 0 bytes":         {reason: "at least 1", operation: "GenerateDataKeyWithoutPlaintext", change: object{"NumberOfBytes": 0}, code: "ValidationException"},
+		"data key of 1025 bytes":      {reason: "at most 1024", operation: "GenerateDataKeyWithoutPlaintext", change: object{"NumberOfBytes": 1025}, code: "ValidationException"},
+		"data key of 1024 bytes":      {reason: "the longest", operation: "GenerateDataKeyWithoutPlaintext", change: object{"NumberOfBytes": 1024}, code: "NotFoundException"},
+		"long description, create":    {reason: "at most 8192", operation: "CreateKey", change: object{"Description": strings.Repeat("é", 8193)}, code: "ValidationException"},
+		"long description, update":    {reason: "at most 8192", operation: "UpdateKeyDescription", change: object{"Description": strings.Repeat("é", 8193)}, code: "ValidationException"},
+		"long description, replicate": {reason: "at most 8192", operation: "ReplicateKey", change: object{"Description": strings.Repeat("é", 8193)}, code: "ValidationException"},
+		"longest description":         {reason: "characters, not bytes", operation: "UpdateKeyDescription", change: object{"Description": strings.Repeat("é", 8192)}, code: "NotFoundException"},
+		"no description any more":     {reason: "an empty one is one", operation: "UpdateKeyDescription", change: object{"Description": ""}, code: "NotFoundException"},
+		"empty policy name":           {reason: "at least a character", operation: "GetKeyPolicy", change: object{"PolicyName": ""}, code: "ValidationException"},
+		"long policy name":            {reason: "at most 128", operation: "PutKeyPolicy", change: object{"PolicyName": strings.Repeat("x", 129)}, code: "ValidationException"},
+		"long Region":                 {reason: "at most 32", operation: "ReplicateKey", change: object{"ReplicaRegion": strings.Repeat("x", 33)}, code: "ValidationException"},
+		"not a Region":                {reason: "it becomes part of an ARN", operation: "ReplicateKey", change: object{"ReplicaRegion": "moon"}, code: "ValidationException", message: "Invalid ReplicaRegion 'moon'"},
+		"page of 51 tags":             {reason: "at most 50", operation: "ListResourceTags", change: object{"Limit": 51}, code: "ValidationException"},
+		"page of 50 tags":             {reason: "the largest", operation: "ListResourceTags", change: object{"Limit": 50}, code: "NotFoundException"},
+		"page of 101 aliases":         {reason: "at most 100", operation: "ListAliases", change: object{"Limit": 101}, code: "ValidationException"},
+		"page of 100 aliases":         {reason: "the largest", operation: "ListAliases", change: object{"Limit": 100}, code: "NotFoundException"},
+		"page of 1001 policies":       {reason: "at most 1000", operation: "ListKeyPolicies", change: object{"Limit": 1001}, code: "ValidationException"},
+		"page of 1000 policies":       {reason: "the largest", operation: "ListKeyPolicies", change: object{"Limit": 1000}, code: "NotFoundException"},
+		"page of 1001 rotations":      {reason: "at most 1000", operation: "ListKeyRotations", change: object{"Limit": 1001}, code: "ValidationException"},
+		"page of 1000 rotations":      {reason: "the largest", operation: "ListKeyRotations", change: object{"Limit": 1000}, code: "NotFoundException"},
+		"empty marker":                {reason: "at least a character", operation: "ListKeys", change: object{"Marker": ""}, code: "ValidationException"},
+		"list of numbers":             {reason: "grant tokens are strings", operation: "Encrypt", change: object{"GrantTokens": []int{1}}, code: "SerializationException"},
+		"context of numbers":          {reason: "contexts hold strings", operation: "Encrypt", change: object{"EncryptionContext": object{"a": 1}}, code: "SerializationException"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := f.in(t)

@@ -37,7 +37,7 @@ func startLocalKMS(t *testing.T) *localKMS {
 	t.Helper()
 	local := &localKMS{}
 	now := func() time.Time { return newYear.Add(time.Duration(local.ahead.Load())) }
-	handler, err := localkms.New(localkms.Options{Region: "eu-west-1", Now: now})
+	handler, err := localkms.New(localkms.Options{Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
