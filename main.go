@@ -104,9 +104,9 @@ func flagSet(f *flags, stdout io.Writer) *pflag.FlagSet {
 			"AWS credentials come from the SDK's default chain, the cluster from --kubeconfig, KUBECONFIG or the Pod.\n\nUsage: manager [flags]\n\n%s",
 			set.FlagUsagesWrapped(100))
 	}
-	set.StringVar(&f.provider.Endpoint, "kms-endpoint", "", "URL of the KMS; https, or http to a loopback address such as http://127.0.0.1:4566 (default: AWS's own for the region)")
-	set.StringVar(&f.provider.Region, "kms-region", "", "region of the keys (default: AWS_REGION, or the region of the AWS profile)")
-	set.StringVar((*string)(&f.provider.Dialect), "kms-dialect", "AWS", "dialect the KMS speaks: AWS")
+	set.StringVar(&f.provider.Endpoint, "kms-endpoint", "", "URL of the KMS; https, or http to a loopback address such as http://127.0.0.1:4566 (default: AWS's own for the region, or that of QKMS)")
+	set.StringVar(&f.provider.Region, "kms-region", "", "region of the keys (default: AWS_REGION, or the region of the AWS profile, or for QKMS us-east-1)")
+	set.StringVar((*string)(&f.provider.Dialect), "kms-dialect", "AWS", "dialect the KMS speaks: AWS or QKMS")
 	set.Float64Var(&f.parametersRate, "get-parameters-rate", 1, "GetParametersForImport calls per second; the quota is shared by the whole account")
 	set.DurationVar(&f.resync, "resync-interval", 10*time.Minute, "how often each key is looked at when nothing happens")
 	set.IntVar(&f.concurrency, "max-concurrent-reconciles", 4, "how many objects are worked on at once")
@@ -189,6 +189,7 @@ func (f *flags) start(ctx context.Context) error {
 		Client:         manager.GetClient(),
 		Live:           manager.GetAPIReader(),
 		KMS:            collectors.Instrument(service),
+		Dialect:        f.provider.Dialect,
 		Recorder:       manager.GetEventRecorder(name),
 		Clock:          clock.RealClock{},
 		Namespace:      f.operatorNamespace,

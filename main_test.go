@@ -50,7 +50,7 @@ func TestBadFlags(t *testing.T) {
 		"lease shorter":         {[]string{"--leader-election-lease-duration=5s"}, "--leader-election-lease-duration must be longer than --leader-election-renew-deadline, and that longer than --leader-election-retry-period"},
 		"verbosity by number":   {[]string{"--log-level=10"}, `--log-level "10" is not one of error, info, debug`},
 		"unknown log format":    {[]string{"--log-format=xml"}, `--log-format "xml" is not one of json, text`},
-		"dialect to come":       {[]string{"--kms-dialect=QKMS"}, `--kms-dialect "QKMS" is unknown: AWS is the only dialect of this version`},
+		"unknown dialect":       {[]string{"--kms-dialect=GCP"}, `--kms-dialect "GCP" is unknown: the dialects are AWS and QKMS`},
 		"plain http to a name":  {[]string{"--kms-endpoint=http://kms.example.com"}, "--kms-endpoint: the endpoint must be an https URL: http is for loopback addresses, 127.0.0.0/8, alone"},
 		"duration without unit": {[]string{"--resync-interval=10"}, `invalid argument "10" for "--resync-interval" flag: time: missing unit in duration "10" (--help lists the flags)`},
 	}

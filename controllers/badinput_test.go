@@ -2,6 +2,11 @@ package controllers_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"time"
 
 	awskmssdk "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -75,9 +80,42 @@ var _ = DescribeTable("A value that is no material for the key stalls without a 
 	Entry("a byte too few", make([]byte, 31), v1alpha1.MaterialEncoding("Raw"), "exactly 32 bytes"),
 	Entry("Base64 text declared as Raw", []byte("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), v1alpha1.MaterialEncoding("Raw"), "spec.material.encoding to Base64"),
 	Entry("bad Base64", []byte("!!!!"), v1alpha1.MaterialEncoding("Base64"), "Base64"),
+	Entry("bad hex", []byte("0x00"), v1alpha1.MaterialEncoding("Hex"), "two of the digits"),
+	Entry("no PEM", []byte("correct horse battery staple 123"), v1alpha1.MaterialEncoding("PEM"), "one PEM block with an unencrypted private key"),
+	Entry("an EC key's PEM", []byte(randomPEM()), v1alpha1.MaterialEncoding("PEM"), "exactly 32 bytes"),
 	Entry("32 equal bytes", make([]byte, 32), v1alpha1.MaterialEncoding("Raw"), "random bytes"),
 	Entry("32 bytes of text", []byte("correct horse battery staple 123"), v1alpha1.MaterialEncoding("Raw"), "random bytes"),
 )
+
+// randomPEM is the PEM of a private key.
+func randomPEM() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+var _ = Describe("A wrapping that is impossible for the key", func() {
+	It("stalls before any call but the look, and goes when it is removed", func(ctx context.Context) {
+		newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		object := newImport(ctx, "payments", key, func(o *v1alpha1.KMSKeyImport) {
+			o.Spec.Wrapping = &v1alpha1.Wrapping{Algorithm: "RSA_AES_KEY_WRAP_SHA_256"}
+		})
+		object = expectOutcome(ctx, object, "Ready=False InvalidWrapping, Stalled")
+		Expect(message(object, "Stalled")).To(ContainSubstring("RSAES_OAEP_SHA_256 with RSA_4096 is chosen"))
+		Expect(kmsWire.count(key, "GetParametersForImport")).To(BeZero())
+		Expect(kmsWire.changes(key)).To(BeZero())
+
+		edit(ctx, object, func(o *v1alpha1.KMSKeyImport) { o.Spec.Wrapping = nil })
+		expectOutcome(ctx, object, "Ready=True Imported")
+	})
+})
 
 var _ = Describe("Weak material", func() {
 	It("is imported when the spec allows it", func(ctx context.Context) {
@@ -113,13 +151,13 @@ var _ = Describe("A key that cannot be imported into", func() {
 	It("is left alone while it is disabled", func(ctx context.Context) {
 		key := newSymmetricKey(ctx)
 		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
-		_, err := kmsAdmin.DisableKey(ctx, &awskmssdk.DisableKeyInput{KeyId: &key})
+		_, err := local.admin.DisableKey(ctx, &awskmssdk.DisableKeyInput{KeyId: &key})
 		Expect(err).NotTo(HaveOccurred())
 		requestReconcile(ctx, object)
 		expectOutcome(ctx, object, "Ready=False KeyDisabled, Reconciling")
 		Expect(kmsWire.changes(key)).To(Equal(2), "those of the first import")
 
-		_, err = kmsAdmin.EnableKey(ctx, &awskmssdk.EnableKeyInput{KeyId: &key})
+		_, err = local.admin.EnableKey(ctx, &awskmssdk.EnableKeyInput{KeyId: &key})
 		Expect(err).NotTo(HaveOccurred())
 		requestReconcile(ctx, object)
 		expectOutcome(ctx, object, "Ready=True Imported")
@@ -128,7 +166,7 @@ var _ = Describe("A key that cannot be imported into", func() {
 
 	It("is left alone when it is scheduled for deletion", func(ctx context.Context) {
 		key := newSymmetricKey(ctx)
-		_, err := kmsAdmin.ScheduleKeyDeletion(ctx, &awskmssdk.ScheduleKeyDeletionInput{KeyId: &key})
+		_, err := local.admin.ScheduleKeyDeletion(ctx, &awskmssdk.ScheduleKeyDeletionInput{KeyId: &key})
 		Expect(err).NotTo(HaveOccurred())
 		expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=False KeyPendingDeletion, Stalled")
 		Expect(kmsWire.changes(key)).To(BeZero())

@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"bytes"
 	"context"
+	"crypto/elliptic"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,15 +35,22 @@ var _ = Describe("Key material", func() {
 		kubectlApply(ctx, "data", fmt.Sprintf(`"data": {"material": %q}`, base64.StdEncoding.EncodeToString(raw)))
 		kubectlApply(ctx, "string-data", fmt.Sprintf(`"stringData": {"material": %q}`, text))
 		kubectlApply(ctx, "invalid", fmt.Sprintf(`"stringData": {"material": %q}`, wrong))
+		signing, wrongCurve := newRSAKey(2048), newECKey(elliptic.P384())
+		kubectlApply(ctx, "pem", fmt.Sprintf(`"stringData": {"material": %q}`, signing.ownPEM()))
+		kubectlApply(ctx, "invalid-pem", fmt.Sprintf(`"stringData": {"material": %q}`, wrongCurve.ownPEM()))
 
 		expectOutcome(ctx, newImport(ctx, "data", newSymmetricKey(ctx), fromSecret("data", "Raw")), "Ready=True Imported")
 		expectOutcome(ctx, newImport(ctx, "string-data", newSymmetricKey(ctx), fromSecret("string-data", "Base64")), "Ready=True Imported")
 		expectOutcome(ctx, newImport(ctx, "invalid", newSymmetricKey(ctx), fromSecret("invalid", "Raw")), "Ready=False InvalidKeyMaterial, Stalled")
+		expectOutcome(ctx, newImport(ctx, "pem", newKey(ctx, kmstypes.KeySpecRsa2048, kmstypes.OriginTypeExternal), fromSecret("pem", "PEM")),
+			"Ready=True Imported")
+		expectOutcome(ctx, newImport(ctx, "invalid-pem", newKey(ctx, kmstypes.KeySpecEccNistP256, kmstypes.OriginTypeExternal), fromSecret("invalid-pem", "PEM")),
+			"Ready=False InvalidKeyMaterial, Stalled")
 
 		decoded, err := base64.StdEncoding.DecodeString(text)
 		Expect(err).NotTo(HaveOccurred())
 		written := everythingWritten(ctx)
-		for _, material := range [][]byte{raw, decoded, []byte(text), []byte(wrong)} {
+		for _, material := range append([][]byte{raw, decoded, []byte(text), []byte(wrong)}, append(signing.traces(), wrongCurve.traces()...)...) {
 			Expect(placesOf(material, written)).To(BeEmpty())
 		}
 

@@ -26,6 +26,8 @@ func (r *Reconciler) execute(ctx context.Context, p *pass, action plan.Action) e
 		return r.update(ctx, p, held(p.observed.Record, p.observed.Look.Key.State, r.clock.Now()))
 	case plan.LiftHold:
 		return r.update(ctx, p, holdLifted(p.observed.Record, r.clock.Now()))
+	case plan.ConfirmImport:
+		return r.confirmImport(ctx, p)
 	case plan.ImportMaterial:
 		return r.importMaterial(ctx, p, action)
 	default:
@@ -84,6 +86,18 @@ func (r *Reconciler) claimRecord(ctx context.Context, p *pass) error {
 // acceptSecretVersion writes down that the Secret's present version holds the same material.
 func (r *Reconciler) acceptSecretVersion(ctx context.Context, p *pass) error {
 	return r.update(ctx, p, accepted(p.observed.Record, p.secretVersion(), r.clock.Now()))
+}
+
+// confirmImport writes down that the import has succeeded whose answer was lost, as the look of this pass has shown.
+func (r *Reconciler) confirmImport(ctx context.Context, p *pass) error {
+	now := r.clock.Now()
+	record := confirmed(p.observed.Record, now)
+	if err := r.update(ctx, p, record); err != nil {
+		return err
+	}
+	r.memories.compared(p.name, *record.Imported, p.observed.Look.Key, now)
+	p.imports = append(p.imports, record.Imported.Operation)
+	return nil
 }
 
 func (r *Reconciler) update(ctx context.Context, p *pass, record *v1alpha1.KMSKeyRecord) error {

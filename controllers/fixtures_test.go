@@ -201,13 +201,22 @@ func message(object *v1alpha1.KMSKeyImport, conditionType string) string {
 // newKey creates a key in the local KMS and returns its ARN.
 func newKey(ctx context.Context, spec kmstypes.KeySpec, origin kmstypes.OriginType) string {
 	GinkgoHelper()
-	usage := kmstypes.KeyUsageTypeEncryptDecrypt
-	if spec == kmstypes.KeySpecHmac256 {
-		usage = kmstypes.KeyUsageTypeGenerateVerifyMac
-	}
-	created, err := kmsAdmin.CreateKey(ctx, &awskmssdk.CreateKeyInput{Origin: origin, KeySpec: spec, KeyUsage: usage})
+	created, err := local.admin.CreateKey(ctx, &awskmssdk.CreateKeyInput{Origin: origin, KeySpec: spec, KeyUsage: usageOf(spec)})
 	Expect(err).NotTo(HaveOccurred())
 	return aws.ToString(created.KeyMetadata.Arn)
+}
+
+func usageOf(spec kmstypes.KeySpec) kmstypes.KeyUsageType {
+	switch family, _, _ := strings.Cut(string(spec), "_"); {
+	case family == "HMAC":
+		return kmstypes.KeyUsageTypeGenerateVerifyMac
+	case family == "RSA" || family == "ECC":
+		return kmstypes.KeyUsageTypeSignVerify
+	case strings.HasPrefix(string(spec), "ML_KEM"):
+		return kmstypes.KeyUsageTypeEncapsulateDecapsulate
+	default:
+		return kmstypes.KeyUsageTypeEncryptDecrypt
+	}
 }
 
 func newSymmetricKey(ctx context.Context) string {
@@ -215,9 +224,11 @@ func newSymmetricKey(ctx context.Context) string {
 	return newKey(ctx, kmstypes.KeySpecSymmetricDefault, kmstypes.OriginTypeExternal)
 }
 
-func randomMaterial() []byte {
+func randomMaterial() []byte { return randomBytes(32) }
+
+func randomBytes(length int) []byte {
 	GinkgoHelper()
-	material := make([]byte, 32)
+	material := make([]byte, length)
 	_, err := rand.Read(material)
 	Expect(err).NotTo(HaveOccurred())
 	return material
@@ -227,9 +238,14 @@ func randomMaterial() []byte {
 // cache has it: the event of a Secret that comes later is one more look, which specs that count would count.
 func newSecret(ctx context.Context, name string, material []byte) *corev1.Secret {
 	GinkgoHelper()
+	return newSecretWith(ctx, name, map[string][]byte{"material": material})
+}
+
+func newSecretWith(ctx context.Context, name string, data map[string][]byte) *corev1.Secret {
+	GinkgoHelper()
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{consentLabel: "true"}},
-		Data:       map[string][]byte{"material": material},
+		Data:       data,
 	}
 	Expect(k8s.Create(ctx, secret)).To(Succeed())
 	cached := &metav1.PartialObjectMetadata{}
@@ -321,27 +337,27 @@ func recordOf(ctx context.Context, keyARN string) *v1alpha1.KMSKeyRecord {
 
 func describe(ctx context.Context, keyARN string) *kmstypes.KeyMetadata {
 	GinkgoHelper()
-	answer, err := kmsAdmin.DescribeKey(ctx, &awskmssdk.DescribeKeyInput{KeyId: &keyARN})
+	answer, err := local.admin.DescribeKey(ctx, &awskmssdk.DescribeKeyInput{KeyId: &keyARN})
 	Expect(err).NotTo(HaveOccurred())
 	return answer.KeyMetadata
 }
 
 func encrypt(ctx context.Context, keyARN, plaintext string) []byte {
 	GinkgoHelper()
-	answer, err := kmsAdmin.Encrypt(ctx, &awskmssdk.EncryptInput{KeyId: &keyARN, Plaintext: []byte(plaintext)})
+	answer, err := local.admin.Encrypt(ctx, &awskmssdk.EncryptInput{KeyId: &keyARN, Plaintext: []byte(plaintext)})
 	Expect(err).NotTo(HaveOccurred())
 	return answer.CiphertextBlob
 }
 
 func decrypt(ctx context.Context, ciphertext []byte) string {
 	GinkgoHelper()
-	answer, err := kmsAdmin.Decrypt(ctx, &awskmssdk.DecryptInput{CiphertextBlob: ciphertext})
+	answer, err := local.admin.Decrypt(ctx, &awskmssdk.DecryptInput{CiphertextBlob: ciphertext})
 	Expect(err).NotTo(HaveOccurred())
 	return string(answer.Plaintext)
 }
 
 func deleteMaterial(ctx context.Context, keyARN string) {
 	GinkgoHelper()
-	_, err := kmsAdmin.DeleteImportedKeyMaterial(ctx, &awskmssdk.DeleteImportedKeyMaterialInput{KeyId: &keyARN})
+	_, err := local.admin.DeleteImportedKeyMaterial(ctx, &awskmssdk.DeleteImportedKeyMaterialInput{KeyId: &keyARN})
 	Expect(err).NotTo(HaveOccurred())
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
+	"strings"
 	"time"
 
 	awskmssdk "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -26,7 +28,7 @@ var _ = Describe("A first import", func() {
 
 		expectOutcome(ctx, newImport(ctx, "mac", key), "Ready=True Imported")
 
-		answer, err := kmsAdmin.GenerateMac(ctx, &awskmssdk.GenerateMacInput{
+		answer, err := local.admin.GenerateMac(ctx, &awskmssdk.GenerateMacInput{
 			KeyId: &key, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256, Message: []byte("message"),
 		})
 		Expect(err).NotTo(HaveOccurred())
@@ -84,12 +86,19 @@ var _ = Describe("A first import", func() {
 			o.Spec.Material.Encoding = "Base64"
 		}), "Ready=True Imported")
 
-		own := hmac.New(sha256.New, material)
-		own.Write([]byte("message"))
-		_, err := kmsAdmin.VerifyMac(ctx, &awskmssdk.VerifyMacInput{
-			KeyId: &key, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256, Message: []byte("message"), Mac: own.Sum(nil),
-		})
-		Expect(err).NotTo(HaveOccurred())
+		expectMAC(ctx, key, material)
+	})
+
+	It("decodes hex in either case with line breaks and white space at the ends", func(ctx context.Context) {
+		material := randomMaterial()
+		text := hex.EncodeToString(material)
+		newSecret(ctx, "material", []byte("\t"+strings.ToUpper(text[:33])+"\r\n"+text[33:]+"\n"))
+		key := newKey(ctx, kmstypes.KeySpecHmac256, kmstypes.OriginTypeExternal)
+
+		expectOutcome(ctx, newImport(ctx, "mac", key, func(o *v1alpha1.KMSKeyImport) {
+			o.Spec.Material.Encoding = "Hex"
+		}), "Ready=True Imported")
+		expectMAC(ctx, key, material)
 	})
 
 	It("wraps as the spec says", func(ctx context.Context) {
@@ -159,3 +168,14 @@ var _ = Describe("A first import", func() {
 		}).WithTimeout(patience).Should(Succeed())
 	})
 })
+
+// expectMAC proves that an HMAC_256 key holds this material.
+func expectMAC(ctx context.Context, key string, material []byte) {
+	GinkgoHelper()
+	own := hmac.New(sha256.New, material)
+	own.Write([]byte("message"))
+	_, err := local.admin.VerifyMac(ctx, &awskmssdk.VerifyMacInput{
+		KeyId: &key, MacAlgorithm: kmstypes.MacAlgorithmSpecHmacSha256, Message: []byte("message"), Mac: own.Sum(nil),
+	})
+	Expect(err).NotTo(HaveOccurred())
+}

@@ -31,7 +31,7 @@ func (r *Reconciler) importMaterial(ctx context.Context, p *pass, action plan.Im
 	}
 	material, err := r.readMaterial(ctx, p, action.RejectWeak)
 	defer material.Destroy()
-	if err != nil || !mayImport(p.observed, action.Expect) {
+	if err != nil || !mayImport(p.observed, action) {
 		return err
 	}
 	r.memories.refused(p.name, plan.Refusal{}) // whatever was refused before is being tried again
@@ -94,10 +94,10 @@ func (p *pass) attempt(action plan.ImportMaterial) {
 }
 
 // mayImport reports whether what was read is what is to be imported; if not, the plan says what that means.
-func mayImport(observed plan.Observed, expect string) bool {
+func mayImport(observed plan.Observed, action plan.ImportMaterial) bool {
 	material := observed.Material
 	return observed.Secret.Presence == plan.SecretPresent && material != nil && material.Problem == "" &&
-		(expect == "" || material.Fingerprint == expect)
+		action.Fits(*material) && (action.Expect == "" || material.Fingerprint == action.Expect)
 }
 
 // seal asks for import parameters and wraps the material for them.
@@ -133,6 +133,7 @@ func (r *Reconciler) writeIntent(ctx context.Context, p *pass, action plan.Impor
 		KeyState: string(p.observed.Look.Key.State),
 	}
 	if p.observed.Record != nil {
+		p.unknown = p.observed.Record.Intent
 		return intent, r.update(ctx, p, intended(p.observed.Record, intent))
 	}
 	record := intended(claimed(r.records.blank(p.keyARN), p.owner(), now), intent)
@@ -169,7 +170,8 @@ func (r *Reconciler) sendImport(ctx context.Context, p *pass, intent v1alpha1.Im
 }
 
 // importFailed leaves the intent in the record where KMS may have done what it was asked to, and takes it out where KMS
-// says that it has not.
+// says that it has not. That says nothing about an earlier import whose answer was lost: its intent comes back, unless
+// KMS has compared the same material with the key's.
 func (r *Reconciler) importFailed(ctx, write context.Context, p *pass, cause error) error {
 	kmsError, err := classified(ctx, cause)
 	if err != nil {
@@ -179,5 +181,9 @@ func (r *Reconciler) importFailed(ctx, write context.Context, p *pass, cause err
 	if kmsError.OutcomeUnknown() {
 		return nil
 	}
-	return r.update(write, p, importRefused(p.observed.Record, kmsError, r.clock.Now()))
+	unknown := p.unknown
+	if kmsError.Class == kms.ClassMaterialRefused {
+		unknown = nil
+	}
+	return r.update(write, p, importRefused(p.observed.Record, unknown, kmsError, r.clock.Now()))
 }

@@ -41,11 +41,12 @@ const (
 	conflictDelay = time.Second
 )
 
-// Options configure a Reconciler. All fields but Watched are required.
+// Options configure a Reconciler. All fields but Dialect and Watched are required.
 type Options struct {
 	Client    client.Client // reads from the cache
 	Live      client.Reader // reads from the API server
 	KMS       kms.Service
+	Dialect   kms.Dialect // what that speaks; empty: AWS
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
 	Namespace string        // the operator's own: records and the fingerprint key live there
@@ -60,6 +61,7 @@ type Reconciler struct {
 	client       client.Client
 	live         client.Reader
 	kms          kms.Service
+	dialect      kms.Dialect
 	recorder     events.EventRecorder
 	clock        clock.PassiveClock
 	resync       time.Duration
@@ -77,6 +79,7 @@ func NewReconciler(options Options) *Reconciler {
 		client:       options.Client,
 		live:         options.Live,
 		kms:          options.KMS,
+		dialect:      options.Dialect,
 		recorder:     options.Recorder,
 		clock:        options.Clock,
 		resync:       options.Resync,

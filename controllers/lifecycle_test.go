@@ -82,7 +82,7 @@ var _ = Describe("An imported key", func() {
 
 		It("is held when that happened while it was disabled", func(ctx context.Context) {
 			object := imported(ctx)
-			_, err := kmsAdmin.DisableKey(ctx, &awskmssdk.DisableKeyInput{KeyId: &key})
+			_, err := local.admin.DisableKey(ctx, &awskmssdk.DisableKeyInput{KeyId: &key})
 			Expect(err).NotTo(HaveOccurred())
 			requestReconcile(ctx, object)
 			expectOutcome(ctx, object, "Ready=False KeyDisabled, Reconciling")

@@ -14,7 +14,7 @@ import (
 // aliasTo makes DescribeKey of an alias, which the local KMS does not know, lead to a key.
 func aliasTo(keyARN *string) fault {
 	return func(func() (*http.Response, error)) (*http.Response, error) {
-		answer, err := kmsAdmin.DescribeKey(context.Background(), &awskmssdk.DescribeKeyInput{KeyId: keyARN})
+		answer, err := local.admin.DescribeKey(context.Background(), &awskmssdk.DescribeKeyInput{KeyId: keyARN})
 		if err != nil {
 			return nil, err
 		}

@@ -19,6 +19,7 @@ type pass struct {
 	observed  plan.Observed
 	keyARN    string                     // where keyID led to in this pass, and the only name under which it may change a key
 	importing plan.ImportMaterial        // what the last attempt tried
+	unknown   *v1alpha1.ImportIntent     // the intent that it took the place of: an import whose answer was lost
 	imports   []v1alpha1.ImportOperation // that succeeded
 }
 
@@ -27,7 +28,7 @@ func (r *Reconciler) begin(object *v1alpha1.KMSKeyImport) *pass {
 		object:   object,
 		name:     client.ObjectKeyFromObject(object),
 		desired:  plan.DesiredBy(object),
-		observed: plan.Observed{Resync: r.resync, Status: object.Status},
+		observed: plan.Observed{Resync: r.resync, Dialect: r.dialect, Status: object.Status},
 	}
 }
 
@@ -110,7 +111,7 @@ func (r *Reconciler) noteFailure(p *pass, err *kms.Error) {
 	case kms.ClassInvalidState, kms.ClassTokenRefused, kms.ClassCiphertextRefused:
 		p.observed.Look = nil
 	case kms.ClassNotFound, kms.ClassAccessDenied, kms.ClassThrottled, kms.ClassUnreachable, kms.ClassServerFault,
-		kms.ClassUnsupported, kms.ClassInvalidRequest, kms.ClassMaterialRefused, kms.ClassRedirected,
-		kms.ClassUnexpectedResponse, kms.ClassOther:
+		kms.ClassUnsupported, kms.ClassUnknownOperation, kms.ClassInvalidRequest, kms.ClassMaterialRefused,
+		kms.ClassRedirected, kms.ClassUnexpectedResponse, kms.ClassOther:
 	}
 }

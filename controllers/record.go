@@ -54,17 +54,35 @@ func succeeded(record *v1alpha1.KMSKeyRecord, intent v1alpha1.ImportIntent, answ
 		RequestID:      answer.RequestID,
 	}
 	return noted(next, v1alpha1.HistoryEntry{
-		Time:  seconds(now),
-		Event: v1alpha1.HistoryImported,
-		Message: fmt.Sprintf("%s of Secret %q at resourceVersion %s, %s under %s, %s",
-			intent.Operation, intent.Secret.Name, intent.Secret.ResourceVersion, intent.WrappingAlgorithm, intent.WrappingKeySpec, validity(intent.MaterialImport)),
+		Time:      seconds(now),
+		Event:     v1alpha1.HistoryImported,
+		Message:   particulars(intent.MaterialImport),
 		RequestID: answer.RequestID,
 	})
 }
 
-func importRefused(record *v1alpha1.KMSKeyRecord, cause *kms.Error, now time.Time) *v1alpha1.KMSKeyRecord {
+// confirmed is succeeded without an answer. The import was made within seconds of its intent.
+func confirmed(record *v1alpha1.KMSKeyRecord, now time.Time) *v1alpha1.KMSKeyRecord {
 	next := record.DeepCopy()
+	intent := *next.Intent
 	next.Intent = nil
+	next.Imported = &v1alpha1.ImportedMaterial{MaterialImport: intent.MaterialImport, Time: intent.Time}
+	return noted(next, v1alpha1.HistoryEntry{
+		Time:    seconds(now),
+		Event:   v1alpha1.HistoryImported,
+		Message: particulars(intent.MaterialImport) + "; the answer was lost, and the key has since shown the expiry that was sent",
+	})
+}
+
+func particulars(imported v1alpha1.MaterialImport) string {
+	return fmt.Sprintf("%s of Secret %q at resourceVersion %s, %s under %s, %s", imported.Operation, imported.Secret.Name,
+		imported.Secret.ResourceVersion, imported.WrappingAlgorithm, imported.WrappingKeySpec, validity(imported))
+}
+
+// importRefused takes the intent out, or puts the one back that it took the place of.
+func importRefused(record *v1alpha1.KMSKeyRecord, unknown *v1alpha1.ImportIntent, cause *kms.Error, now time.Time) *v1alpha1.KMSKeyRecord {
+	next := record.DeepCopy()
+	next.Intent = unknown.DeepCopy()
 	return noted(next, v1alpha1.HistoryEntry{
 		Time:    seconds(now),
 		Event:   v1alpha1.HistoryImportRefused,

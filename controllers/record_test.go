@@ -155,7 +155,7 @@ func TestWhatARecordBecomes(t *testing.T) {
 			reason: "nothing happened, and what was imported before stands",
 			before: fullRecord(),
 			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
-				return importRefused(r, &kms.Error{Operation: "ImportKeyMaterial", Class: "MaterialRefused", Code: "IncorrectKeyMaterialException", Message: "not it"}, recordTime)
+				return importRefused(r, nil, &kms.Error{Operation: "ImportKeyMaterial", Class: "MaterialRefused", Code: "IncorrectKeyMaterialException", Message: "not it"}, recordTime)
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) { r.Intent = nil },
 			entry: &v1alpha1.HistoryEntry{
@@ -167,12 +167,49 @@ func TestWhatARecordBecomes(t *testing.T) {
 			reason: "the class says what a KMS without codes meant",
 			before: fullRecord(),
 			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
-				return importRefused(r, &kms.Error{Operation: "GetParametersForImport", Class: "AccessDenied"}, recordTime)
+				return importRefused(r, nil, &kms.Error{Operation: "GetParametersForImport", Class: "AccessDenied"}, recordTime)
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) { r.Intent = nil },
 			entry: &v1alpha1.HistoryEntry{
 				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key",
 				Message: "GetParametersForImport failed with AccessDenied; nothing was imported",
+			},
+		},
+		"refused after a lost answer": {
+			reason: "what KMS refuses now says nothing about what it did before",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				earlier := expiring(intentOf("Import"))
+				return importRefused(r, &earlier, &kms.Error{Operation: "ImportKeyMaterial", Class: "InvalidState", Code: "KMSInvalidStateException"}, recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				earlier := expiring(intentOf("Import"))
+				r.Intent = &earlier
+			},
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key",
+				Message: "ImportKeyMaterial failed with KMSInvalidStateException; nothing was imported",
+			},
+		},
+		"confirmed": {
+			reason: "what the key shows stands in for the answer",
+			before: func() *v1alpha1.KMSKeyRecord {
+				r := without("imported")
+				intent := expiring(intentOf("Import"))
+				r.Intent = &intent
+				return r
+			}(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return confirmed(r, recordTime.Add(time.Minute))
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Imported = &v1alpha1.ImportedMaterial{MaterialImport: r.Intent.MaterialImport, Time: r.Intent.Time}
+				r.Intent = nil
+			},
+			entry: &v1alpha1.HistoryEntry{
+				Time: metav1.NewTime(recordStamp.Add(time.Minute)), Event: "Imported", Owner: "payments/card-key",
+				Message: `Import of Secret "payments-material" at resourceVersion 100, RSAES_OAEP_SHA_256 under RSA_4096, KEY_MATERIAL_EXPIRES 2026-03-01T12:00:00Z` +
+					"; the answer was lost, and the key has since shown the expiry that was sent",
 			},
 		},
 		"held": {
@@ -247,7 +284,7 @@ func TestHistoryKeepsTheLast20(t *testing.T) {
 func TestRefusalsReplaceEachOther(t *testing.T) {
 	refuse := func(record *v1alpha1.KMSKeyRecord, code string, minute int) *v1alpha1.KMSKeyRecord {
 		cause := &kms.Error{Operation: "ImportKeyMaterial", Class: "Other", Code: code, Message: fmt.Sprint("said differently at ", minute)}
-		return importRefused(record, cause, recordTime.Add(time.Duration(minute)*time.Minute))
+		return importRefused(record, nil, cause, recordTime.Add(time.Duration(minute)*time.Minute))
 	}
 	again := func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return refuse(r, "KMSInternalException", 2) }
 	cases := map[string]struct {

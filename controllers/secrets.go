@@ -92,11 +92,12 @@ func (r *Reconciler) judge(ctx context.Context, p *pass, value []byte, rejectWea
 	p.observed.Material = facts
 
 	material, err := keymaterial.Decode(keymaterial.Encoding(p.desired.Material.Encoding), value)
+	key := p.observed.Look.Key
 	if err == nil {
-		err = keymaterial.Validate(material, string(p.observed.Look.Key.Spec))
+		err = keymaterial.Validate(material, string(key.Spec), key.Usage)
 	}
 	if err == nil && rejectWeak {
-		err = keymaterial.CheckStrength(material)
+		err = keymaterial.CheckStrength(material, string(key.Spec))
 	}
 	if err != nil {
 		material.Destroy()
@@ -104,6 +105,7 @@ func (r *Reconciler) judge(ctx context.Context, p *pass, value []byte, rejectWea
 		return keymaterial.Material{}, nil
 	}
 	facts.Fingerprint = string(fingerprinter.Fingerprint(p.keyARN, material))
+	facts.Bytes = material.Len()
 	return material, nil
 }
 

@@ -26,6 +26,10 @@ const (
 	// ConditionOtherMaterialExpires is True when KMS goes on reporting another expiry than the one imported: most likely
 	// another material of the same key expires first.
 	ConditionOtherMaterialExpires = "OtherMaterialExpires"
+
+	// ConditionRenewalNeedsInterruption is True when the spec asks for another expiry than the key has, and this KMS sets
+	// one only when it imports into a key without material (QKMS).
+	ConditionRenewalNeedsInterruption = "RenewalNeedsInterruption"
 )
 
 // Reasons of Ready that are not also reasons of Reconciling or Stalled.
@@ -100,6 +104,10 @@ const (
 	// Remedy: create a key that can, and a new KMSKeyImport for it.
 	ReasonKeyNotImportable = "KeyNotImportable"
 
+	// ReasonOperationNotSupported (Stalled True): the endpoint does not have an operation that an import needs. Remedy:
+	// point --kms-endpoint at a KMS that has it.
+	ReasonOperationNotSupported = "OperationNotSupported"
+
 	// ReasonKeyPendingDeletion (Stalled True): the key is scheduled for deletion. Remedy: cancel the deletion and enable
 	// the key, or delete the KMSKeyImport.
 	ReasonKeyPendingDeletion = "KeyPendingDeletion"
@@ -119,8 +127,8 @@ const (
 	// value or spec.material.encoding.
 	ReasonInvalidKeyMaterial = "InvalidKeyMaterial"
 
-	// ReasonInvalidWrapping (Stalled True): KMS refuses spec.wrapping for this key, or cannot unwrap. Remedy: remove
-	// spec.wrapping or choose another.
+	// ReasonInvalidWrapping (Stalled True): spec.wrapping is impossible for this key, its material is too long for it, or
+	// KMS refuses it or cannot unwrap. Remedy: remove spec.wrapping or choose another.
 	ReasonInvalidWrapping = "InvalidWrapping"
 
 	// ReasonInvalidExpiration (Stalled True): spec.expiration.validTo is past, less than 5 minutes or more than 365 days
@@ -151,12 +159,18 @@ const (
 	// same key is missing. Remedy: import that one by hand.
 	ReasonOtherMaterialMissing = "OtherMaterialMissing"
 
+	// ReasonImportIneffective (Stalled True): KMS answered two imports in a row with success and reports the key as pending
+	// import all the same. Remedy: look into the key in KMS, then ask for another import by
+	// kms.keyimport.dev/reconcile-requested-at.
+	ReasonImportIneffective = "ImportIneffective"
+
 	// ReasonHeldAfterDisable (Stalled True): the key lost its material while it was disabled or scheduled for deletion;
 	// that may have been meant. Remedy: annotate kms.keyimport.dev/reconcile-requested-at to import again.
 	ReasonHeldAfterDisable = "HeldAfterDisable"
 )
 
-// Reasons of the warnings Expiring, SourceMissing (which uses the Secret's waiting reasons) and OtherMaterialExpires.
+// Reasons of the warnings Expiring, SourceMissing (which uses the Secret's waiting reasons), OtherMaterialExpires and
+// RenewalNeedsInterruption.
 const (
 	// ReasonExpiresSoon (Expiring True): the fixed validTo is less than 14 days away. Remedy: set a later validTo, or
 	// remove expiration.
@@ -165,4 +179,9 @@ const (
 	// ReasonEarlierExpiry (OtherMaterialExpires True): KMS goes on reporting another expiry than the one imported. Remedy:
 	// import the key's other material with a later expiry by hand.
 	ReasonEarlierExpiry = "EarlierExpiry"
+
+	// ReasonNoImportOverMaterial (RenewalNeedsInterruption True): the expiry that the spec asks for is not in force, since
+	// this KMS imports only into a key without material. Remedy: delete the key's material in KMS when an interruption
+	// does no harm, or wait for its expiry.
+	ReasonNoImportOverMaterial = "NoImportOverMaterial"
 )

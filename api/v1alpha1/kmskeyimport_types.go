@@ -50,7 +50,7 @@ type KMSKeyImportSpec struct {
 	Material KeyMaterialSource `json:"material,omitempty,omitzero"`
 
 	// wrapping fixes how the material is encrypted on its way to KMS. What is left out is chosen: the strongest that
-	// the key takes.
+	// the key and its material take.
 	// +optional
 	Wrapping *Wrapping `json:"wrapping,omitempty"`
 
@@ -70,14 +70,17 @@ type KeyMaterialSource struct {
 	// +required
 	SecretRef SecretKeyReference `json:"secretRef,omitempty,omitzero"`
 
-	// encoding is how the value is written: Raw (the bytes themselves) or Base64 (standard alphabet, once more than
-	// the Secret's own; line breaks, and white space at the ends, are ignored). It is never guessed.
+	// encoding is how the value is written: Raw (the bytes themselves: of a private key, PKCS#8 DER), Base64 (once more
+	// than the Secret's own: standard or URL-safe alphabet, with or without padding), Hex (either case) or PEM (one
+	// block of an unencrypted private key: PKCS#8, PKCS#1 or SEC 1). In Base64 and Hex, line breaks, and white space at
+	// the ends, are ignored. It is never guessed.
 	// +kubebuilder:default=Raw
 	// +optional
 	Encoding MaterialEncoding `json:"encoding,omitempty"`
 
-	// weakMaterialPolicy says what happens at the first import to bytes that look like no key: all the same, a counting
-	// sequence, or printable text. Reject stalls the object; Allow imports them, for tests.
+	// weakMaterialPolicy says what happens at the first import to raw bytes that look like no key: all the same, a
+	// counting sequence, or printable text. Reject stalls the object; Allow imports them, for tests. Private keys are
+	// not judged.
 	// +kubebuilder:default=Reject
 	// +optional
 	WeakMaterialPolicy WeakMaterialPolicy `json:"weakMaterialPolicy,omitempty"`
@@ -102,13 +105,15 @@ type SecretKeyReference struct {
 }
 
 // MaterialEncoding is how key material is written down in a Secret.
-// +kubebuilder:validation:Enum=Raw;Base64
+// +kubebuilder:validation:Enum=Raw;Base64;Hex;PEM
 type MaterialEncoding string
 
 // The encodings.
 const (
 	MaterialEncodingRaw    MaterialEncoding = "Raw"
 	MaterialEncodingBase64 MaterialEncoding = "Base64"
+	MaterialEncodingHex    MaterialEncoding = "Hex"
+	MaterialEncodingPEM    MaterialEncoding = "PEM"
 )
 
 // WeakMaterialPolicy is what to do with material that looks like no key.
@@ -124,17 +129,18 @@ const (
 // Wrapping is how material is encrypted under KMS's wrapping public key.
 // +kubebuilder:validation:XValidation:rule="has(self.algorithm) || has(self.keySpec)",message="wrapping is empty: set algorithm or keySpec, or remove wrapping to have the strongest chosen"
 type Wrapping struct {
-	// algorithm is KMS's WrappingAlgorithm. Default: RSAES_OAEP_SHA_256.
+	// algorithm is KMS's WrappingAlgorithm. RSA_AES_KEY_WRAP_SHA_1 and RSA_AES_KEY_WRAP_SHA_256 are for private keys;
+	// RSA keys take no other. Default: RSAES_OAEP_SHA_256 where the material fits, else RSA_AES_KEY_WRAP_SHA_256.
 	// +optional
 	Algorithm WrappingAlgorithm `json:"algorithm,omitempty"`
 
-	// keySpec is KMS's WrappingKeySpec. Default: RSA_4096.
+	// keySpec is KMS's WrappingKeySpec. Default: RSA_4096, and RSA_2048 where KMS has no other.
 	// +optional
 	KeySpec WrappingKeySpec `json:"keySpec,omitempty"`
 }
 
 // WrappingAlgorithm is KMS's WrappingAlgorithm.
-// +kubebuilder:validation:Enum=RSAES_OAEP_SHA_1;RSAES_OAEP_SHA_256
+// +kubebuilder:validation:Enum=RSAES_OAEP_SHA_1;RSAES_OAEP_SHA_256;RSA_AES_KEY_WRAP_SHA_1;RSA_AES_KEY_WRAP_SHA_256
 type WrappingAlgorithm string
 
 // WrappingKeySpec is KMS's WrappingKeySpec.
@@ -158,8 +164,8 @@ type KMSKeyImportStatus struct {
 	// +optional
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Ready always; Reconciling, Stalled and the warnings Suspended, Expiring, SourceMissing and
-	// OtherMaterialExpires only while they are True. docs/runbook.md explains each reason.
+	// conditions are Ready always; Reconciling, Stalled and the warnings Suspended, Expiring, SourceMissing,
+	// OtherMaterialExpires and RenewalNeedsInterruption only while they are True. docs/runbook.md explains each reason.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16

@@ -133,7 +133,7 @@ func TestRefusedAtTheDoor(t *testing.T) {
 		"unknown encoding": {
 			reason: "an encoding is never guessed",
 			change: set("Hexx", "spec", "material", "encoding"),
-			want:   `supported values: "Raw", "Base64"`,
+			want:   `supported values: "Raw", "Base64", "Hex", "PEM"`,
 		},
 		"unknown weak material policy": {
 			reason: "an enum",
@@ -143,7 +143,7 @@ func TestRefusedAtTheDoor(t *testing.T) {
 		"unknown wrapping algorithm": {
 			reason: "KMS withdrew PKCS #1 v1.5 in 2023",
 			change: set("RSAES_PKCS1_V1_5", "spec", "wrapping", "algorithm"),
-			want:   `supported values: "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"`,
+			want:   `supported values: "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "RSA_AES_KEY_WRAP_SHA_1", "RSA_AES_KEY_WRAP_SHA_256"`,
 		},
 		"unknown wrapping key spec": {
 			reason: "an enum",
@@ -158,6 +158,31 @@ func TestRefusedAtTheDoor(t *testing.T) {
 			err := k8s.Create(t.Context(), object)
 			if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%s: got %v, want an Invalid error that says %q", test.reason, err, test.want)
+			}
+		})
+	}
+}
+
+func TestAcceptedAtTheDoor(t *testing.T) {
+	for value, path := range map[string][]string{
+		"Raw":                      {"spec", "material", "encoding"},
+		"Base64":                   {"spec", "material", "encoding"},
+		"Hex":                      {"spec", "material", "encoding"},
+		"PEM":                      {"spec", "material", "encoding"},
+		"RSAES_OAEP_SHA_1":         {"spec", "wrapping", "algorithm"},
+		"RSAES_OAEP_SHA_256":       {"spec", "wrapping", "algorithm"},
+		"RSA_AES_KEY_WRAP_SHA_1":   {"spec", "wrapping", "algorithm"},
+		"RSA_AES_KEY_WRAP_SHA_256": {"spec", "wrapping", "algorithm"},
+		"RSA_2048":                 {"spec", "wrapping", "keySpec"},
+		"RSA_3072":                 {"spec", "wrapping", "keySpec"},
+		"RSA_4096":                 {"spec", "wrapping", "keySpec"},
+	} {
+		t.Run(value, func(t *testing.T) {
+			object := minimal("accepted")
+			set(value, path...)(object)
+			create(t, object)
+			if got, _, err := unstructured.NestedString(object.Object, path...); err != nil || got != value {
+				t.Errorf("it was stored as %q (error %v)", got, err)
 			}
 		})
 	}

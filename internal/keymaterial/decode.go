@@ -2,7 +2,6 @@ package keymaterial
 
 import (
 	"bytes"
-	"encoding/base64"
 	"fmt"
 )
 
@@ -11,11 +10,16 @@ type Encoding string
 
 // The encodings.
 const (
-	// Raw takes the bytes as they are.
+	// Raw takes the bytes as they are: those of a symmetric key, or the DER of a PKCS#8 private key.
 	Raw Encoding = "Raw"
-	// Base64 is the standard alphabet with padding (RFC 4648, section 4). Line breaks, and white space at both ends,
-	// are ignored.
+	// Base64 is the standard or the URL-safe alphabet (RFC 4648, sections 4 and 5), with or without padding. Line
+	// breaks, and white space at both ends, are ignored.
 	Base64 Encoding = "Base64"
+	// Hex is hexadecimal digits of either case (RFC 4648, section 8). Line breaks, and white space at both ends, are
+	// ignored.
+	Hex Encoding = "Hex"
+	// PEM is one block of an unencrypted private key (RFC 7468): PKCS#8, or PKCS#1 or SEC 1, which become PKCS#8.
+	PEM Encoding = "PEM"
 )
 
 // maxInput caps in bytes what is decoded at all. The longest material KMS takes is a PKCS#8 RSA_4096 key of under
@@ -30,7 +34,8 @@ type InvalidError struct {
 
 func (e *InvalidError) Error() string { return e.expected }
 
-// Decode reads the value of a Secret. The material is a copy: data stays the caller's. Errors are *InvalidError.
+// Decode reads the value of a Secret. The material is a copy: data stays the caller's. What it returns of a private key
+// is PKCS#8 in DER, which Validate has yet to look at. Errors are *InvalidError.
 func Decode(encoding Encoding, data []byte) (Material, error) {
 	if len(data) > maxInput {
 		return Material{}, &InvalidError{fmt.Sprintf("Key material takes at most %d bytes in the Secret", maxInput)}
@@ -40,32 +45,22 @@ func Decode(encoding Encoding, data []byte) (Material, error) {
 		return newMaterial(bytes.Clone(data)), nil
 	case Base64:
 		return decodeBase64(data)
+	case Hex:
+		return decodeHex(data)
+	case PEM:
+		return decodePEM(data)
 	default:
-		return Material{}, &InvalidError{"The encoding of key material is Raw or Base64"}
+		return Material{}, &InvalidError{"The encoding of key material is Raw, Base64, Hex or PEM"}
 	}
 }
 
 // asciiSpace is the white space that is ignored at both ends of encoded text.
 const asciiSpace = " \t\n\v\f\r"
 
-func decodeBase64(data []byte) (Material, error) {
-	text := withoutLineBreaks(bytes.Trim(data, asciiSpace))
-	defer clear(text) // as good as the material itself
-
-	raw := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Strict().Decode(raw, text)
-	// Decode skips a carriage return wherever it stands, also where it ends no line.
-	if err != nil || bytes.ContainsRune(text, '\r') {
-		clear(raw)
-		// The cause is dropped on purpose: it tells where in the Secret the offending byte stands.
-		return Material{}, &InvalidError{"With spec.material.encoding Base64 the Secret must hold Base64 text: " +
-			"the standard alphabet (A-Z, a-z, 0-9, + and /) with padding, and nothing else but line breaks"}
-	}
-	return newMaterial(raw[:n]), nil
-}
-
-// withoutLineBreaks copies text and leaves out "\n" and "\r\n".
-func withoutLineBreaks(text []byte) []byte {
+// textOf copies encoded text without the white space at its ends and without line breaks: "\n" and "\r\n". The copy is
+// as good as the material itself.
+func textOf(data []byte) []byte {
+	text := bytes.Trim(data, asciiSpace)
 	kept := make([]byte, 0, len(text))
 	for i, b := range text {
 		lineBreak := b == '\n' || b == '\r' && i+1 < len(text) && text[i+1] == '\n'

@@ -11,11 +11,14 @@ import (
 	"github.com/keyimport-dev/kms-key-import-operator/internal/keymaterial/wrap"
 )
 
-// Material is the raw key material of one key. It never prints, encodes or logs its bytes, and never hands them out:
+// Material is the key material of one key, as KMS takes it: raw bytes, or PKCS#8 in DER. It never prints, encodes or logs its bytes, and never hands them out:
 // they leave it only wrapped. Copies share the bytes; the zero Material holds none.
 type Material struct {
 	redacted
 	secret secret
+	// privateKey is whether the Secret calls it one, as PEM does. Then it is no random bytes, whatever its length: PKCS#8
+	// of an Ed25519 key has the 48 bytes of an HMAC_384 key.
+	privateKey bool
 }
 
 // Len is the number of bytes; 0 after Destroy.
@@ -42,6 +45,10 @@ func (m Material) Wrap(algorithm string, publicKey *rsa.PublicKey) ([]byte, erro
 		return wrap.OAEP(crypto.SHA1, publicKey, m.raw())
 	case "RSAES_OAEP_SHA_256":
 		return wrap.OAEP(crypto.SHA256, publicKey, m.raw())
+	case "RSA_AES_KEY_WRAP_SHA_1":
+		return wrap.RSAAES(crypto.SHA1, publicKey, m.raw())
+	case "RSA_AES_KEY_WRAP_SHA_256":
+		return wrap.RSAAES(crypto.SHA256, publicKey, m.raw())
 	default:
 		return nil, fmt.Errorf("wrapping algorithm %q is not supported", algorithm)
 	}

@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"hash"
 	"testing"
+
+	"github.com/tink-crypto/tink-go/v2/kwp/subtle"
 )
 
 func TestWrap(t *testing.T) {
@@ -18,22 +20,36 @@ func TestWrap(t *testing.T) {
 	cases := map[string]struct {
 		reason  string
 		newHash func() hash.Hash
+		hybrid  bool
 	}{
-		"RSAES_OAEP_SHA_1":   {"SHA-1 for OAEP and MGF1", sha1.New},
-		"RSAES_OAEP_SHA_256": {"SHA-256 for OAEP and MGF1", sha256.New},
+		"RSAES_OAEP_SHA_1":         {"SHA-1 for OAEP and MGF1", sha1.New, false},
+		"RSAES_OAEP_SHA_256":       {"SHA-256 for OAEP and MGF1", sha256.New, false},
+		"RSA_AES_KEY_WRAP_SHA_1":   {"SHA-1 for OAEP and MGF1, around an AES key", sha1.New, true},
+		"RSA_AES_KEY_WRAP_SHA_256": {"SHA-256 for OAEP and MGF1, around an AES key", sha256.New, true},
 	}
 	for algorithm, tc := range cases {
 		t.Run(algorithm, func(t *testing.T) {
-			wrapped, err := newMaterial(counting(7, 32)).Wrap(algorithm, &key.PublicKey)
+			wrapped, err := newMaterial(counting(7, 138)).Wrap(algorithm, &key.PublicKey)
 			if err != nil {
 				t.Fatal(err)
 			}
-			unwrapped, err := rsa.DecryptOAEP(tc.newHash(), nil, key, wrapped, nil)
-			if err != nil || !bytes.Equal(unwrapped, counting(7, 32)) {
+			unwrapped, err := rsa.DecryptOAEP(tc.newHash(), nil, key, wrapped[:256], nil)
+			if err == nil && tc.hybrid {
+				unwrapped, err = keyUnwrap(unwrapped, wrapped[256:])
+			}
+			if err != nil || !bytes.Equal(unwrapped, counting(7, 138)) {
 				t.Errorf("%s: unwrapping gave other bytes (error %v)", tc.reason, err)
 			}
 		})
 	}
+}
+
+func keyUnwrap(aesKey, wrapped []byte) ([]byte, error) {
+	cipher, err := subtle.NewKWP(aesKey)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.Unwrap(wrapped)
 }
 
 func TestWrapRefuses(t *testing.T) {

@@ -2,29 +2,20 @@ package keymaterial
 
 import "fmt"
 
-// Validate checks that the material is what a key of this KeySpec takes. Errors are *InvalidError.
-func Validate(m Material, keySpec string) error {
-	expected, known := exactLength(keySpec)
-	if !known {
+// Validate checks that the material is what a key of this KeySpec and KeyUsage takes. An empty KeyUsage is one that KMS
+// does not tell. Errors are *InvalidError, with one sentence for each kind of key: what exactly is amiss, a wrong
+// length or another kind of key, is the Secret's own business.
+func Validate(m Material, keySpec, keyUsage string) error {
+	spec, known := specOf(keySpec)
+	_, random := spec.shape.(randomBytes)
+	switch {
+	case !known:
 		return &InvalidError{fmt.Sprintf("Key material for keys of KeySpec %q is not supported", keySpec)}
-	}
-	if m.Len() != expected {
-		// One sentence for every wrong length, an empty value included: which one it is, is the Secret's own business.
-		return &InvalidError{fmt.Sprintf("A %s key takes exactly %d bytes (%d bits) of key material: "+
-			"`openssl rand -out material %d` makes some, and where the Secret holds Base64 text, "+
-			"set spec.material.encoding to Base64", keySpec, expected, 8*expected, expected)}
-	}
-	return nil
-}
-
-// exactLength is the length in bytes that KMS surely accepts for a key spec
-// (https://docs.aws.amazon.com/kms/latest/developerguide/importing-keys-conceptual.html). Its pages disagree on
-// whether an HMAC key may be longer than its spec says; the spec's own length is right under both readings.
-func exactLength(keySpec string) (int, bool) {
-	switch keySpec {
-	case "SYMMETRIC_DEFAULT", "HMAC_256":
-		return 32, true
+	case !spec.hasUsage(keyUsage):
+		return &InvalidError{fmt.Sprintf("Key material for keys of KeySpec %q and KeyUsage %q is not supported", keySpec, keyUsage)}
+	case m.privateKey && random, !spec.shape.fits(m.raw()):
+		return &InvalidError{fmt.Sprintf("A key of KeySpec %s takes %s", keySpec, spec.shape.expected())}
 	default:
-		return 0, false
+		return nil
 	}
 }

@@ -4,51 +4,130 @@ import (
 	"crypto/rand"
 	"strings"
 	"testing"
+
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
 )
 
-func TestValidateAccepts(t *testing.T) {
-	for _, spec := range []string{"SYMMETRIC_DEFAULT", "HMAC_256"} {
-		if err := Validate(newMaterial(counting(0, 32)), spec); err != nil {
-			t.Errorf("%s: %v", spec, err)
+func TestValidateAcceptsExactLengths(t *testing.T) {
+	lengths := map[string]int{"SYMMETRIC_DEFAULT": 32, "HMAC_224": 28, "HMAC_256": 32, "HMAC_384": 48, "HMAC_512": 64}
+	for spec, length := range lengths {
+		for _, off := range []int{-1, 0, 1} {
+			err := Validate(newMaterial(counting(0, length+off)), spec, "")
+			if (err == nil) != (off == 0) {
+				t.Errorf("%s, %d bytes: %v", spec, length+off, err)
+			}
+		}
+	}
+}
+
+// Material of one kind of key is none of any other.
+func TestValidateTellsKeysApart(t *testing.T) {
+	materials := map[string]Material{
+		"SYMMETRIC_DEFAULT": newMaterial(counting(0, 32)), "HMAC_224": newMaterial(counting(0, 28)),
+		"HMAC_384": newMaterial(counting(0, 48)), "HMAC_512": newMaterial(counting(0, 64)),
+	}
+	for _, spec := range privateKeySpecs {
+		materials[spec] = newMaterial(testDER(t, spec+".pkcs8"))
+	}
+	for of, material := range materials {
+		for in := range materials {
+			if err := Validate(material, in, ""); (err == nil) != (of == in) {
+				t.Errorf("material of %s in a %s key: error %v", of, in, err)
+			}
+		}
+	}
+}
+
+// PEM calls it a private key, and there are some of every length: PKCS#8 of an Ed25519 key has 48 bytes.
+func TestPrivateKeysAreNoRandomBytes(t *testing.T) {
+	for spec, length := range map[string]int{"SYMMETRIC_DEFAULT": 32, "HMAC_224": 28, "HMAC_256": 32, "HMAC_384": 48, "HMAC_512": 64} {
+		m, err := Decode(PEM, []byte(asPEM("PRIVATE KEY", counting(3, length))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Validate(m, spec, ""); err == nil {
+			t.Errorf("%s takes %d bytes from a PEM block", spec, length)
 		}
 	}
 }
 
 func TestValidateRefuses(t *testing.T) {
 	const (
-		symmetric = "A SYMMETRIC_DEFAULT key takes exactly 32 bytes (256 bits) of key material: `openssl rand -out material 32` " +
-			"makes some, and where the Secret holds Base64 text, set spec.material.encoding to Base64"
-		hmac = "A HMAC_256 key takes exactly 32 bytes (256 bits) of key material: `openssl rand -out material 32` " +
-			"makes some, and where the Secret holds Base64 text, set spec.material.encoding to Base64"
+		symmetric = "A key of KeySpec SYMMETRIC_DEFAULT takes exactly 32 bytes (256 bits) of key material: `openssl rand -out material 32` " +
+			"makes some, and where the Secret holds Base64 or hex text, set spec.material.encoding to Base64 or Hex"
+		hmac = "A key of KeySpec HMAC_224 takes exactly 28 bytes (224 bits) of key material: `openssl rand -out material 28` " +
+			"makes some, and where the Secret holds Base64 or hex text, set spec.material.encoding to Base64 or Hex"
+		rsa = "A key of KeySpec RSA_3072 takes an unencrypted RSA private key of 3072 bits with two primes, as PEM with spec.material.encoding PEM, " +
+			"or as PKCS#8 DER with Raw, Base64 or Hex; `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out material` makes one as PEM"
+		ec = "A key of KeySpec ECC_SECG_P256K1 takes an unencrypted EC private key on the curve secp256k1, given by its name and not by explicit parameters, " +
+			"as PEM with spec.material.encoding PEM, or as PKCS#8 DER with Raw, Base64 or Hex; " +
+			"`openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1 -out material` makes one as PEM"
 	)
 	cases := map[string]struct {
 		reason  string
-		length  int
+		raw     []byte
 		keySpec string
+		usage   string
 		want    string
 	}{
-		"empty":              {"an empty value is a wrong length", 0, "SYMMETRIC_DEFAULT", symmetric},
-		"16 bytes":           {"an AES-128 key", 16, "SYMMETRIC_DEFAULT", symmetric},
-		"31 bytes":           {"one short", 31, "SYMMETRIC_DEFAULT", symmetric},
-		"33 bytes":           {"a line break came along", 33, "SYMMETRIC_DEFAULT", symmetric},
-		"44 bytes":           {"Base64 text declared as Raw", 44, "SYMMETRIC_DEFAULT", symmetric},
-		"64 bytes":           {"hex text declared as Raw", 64, "SYMMETRIC_DEFAULT", symmetric},
-		"HMAC, empty":        {"an empty value is a wrong length", 0, "HMAC_256", hmac},
-		"HMAC, 31 bytes":     {"one short", 31, "HMAC_256", hmac},
-		"HMAC, 64 bytes":     {"KMS's pages disagree on longer HMAC keys", 64, "HMAC_256", hmac},
-		"RSA key":            {"not in this version", 32, "RSA_2048", `Key material for keys of KeySpec "RSA_2048" is not supported`},
-		"key without a spec": {"DescribeKey may leave it out", 32, "", `Key material for keys of KeySpec "" is not supported`},
+		"empty":              {"an empty value is a wrong length", nil, "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", symmetric},
+		"16 bytes":           {"an AES-128 key", counting(0, 16), "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", symmetric},
+		"44 bytes":           {"Base64 text declared as Raw", counting(0, 44), "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", symmetric},
+		"64 bytes":           {"hex text declared as Raw", counting(0, 64), "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", symmetric},
+		"HMAC, 64 bytes":     {"KMS's pages disagree on longer HMAC keys", counting(0, 64), "HMAC_224", "GENERATE_VERIFY_MAC", hmac},
+		"RSA, empty":         {"one sentence for whatever is amiss", nil, "RSA_3072", "SIGN_VERIFY", rsa},
+		"RSA, 2048 bits":     {"one sentence for whatever is amiss", testDER(t, "RSA_2048.pkcs8"), "RSA_3072", "SIGN_VERIFY", rsa},
+		"RSA, PKCS#1":        {"one sentence for whatever is amiss", testDER(t, "RSA_3072"), "RSA_3072", "ENCRYPT_DECRYPT", rsa},
+		"RSA, PEM as Raw":    {"one sentence for whatever is amiss", []byte(testPEM(t, "RSA_3072")), "RSA_3072", "ENCRYPT_DECRYPT", rsa},
+		"EC, other curve":    {"one sentence for whatever is amiss", testDER(t, "ECC_NIST_P256.pkcs8"), "ECC_SECG_P256K1", "SIGN_VERIFY", ec},
+		"EC, SEC 1":          {"one sentence for whatever is amiss", testDER(t, "ECC_SECG_P256K1"), "ECC_SECG_P256K1", "SIGN_VERIFY", ec},
+		"other key":          {"KMS imports none", counting(0, 32), "ML_DSA_44", "", `Key material for keys of KeySpec "ML_DSA_44" is not supported`},
+		"key without a spec": {"DescribeKey may leave it out", counting(0, 32), "", "", `Key material for keys of KeySpec "" is not supported`},
+		"other usage": {
+			"no such key can exist", testDER(t, "ECC_SECG_P256K1.pkcs8"), "ECC_SECG_P256K1", "KEY_AGREEMENT",
+			`Key material for keys of KeySpec "ECC_SECG_P256K1" and KeyUsage "KEY_AGREEMENT" is not supported`,
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			assertInvalid(t, Validate(newMaterial(counting(0, tc.length)), tc.keySpec), tc.want)
+			assertInvalid(t, Validate(newMaterial(tc.raw), tc.keySpec, tc.usage), tc.want)
 		})
+	}
+}
+
+// What the plan thinks importable, and how long it thinks the material is, is what is validated here.
+func TestKeySpecsAreThoseOfThePlan(t *testing.T) {
+	for _, name := range append([]string{"SYMMETRIC_DEFAULT", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"}, privateKeySpecs...) {
+		imported, importable := kms.KeySpec(name).Imported()
+		spec, known := specOf(name)
+		if !importable || !known {
+			t.Fatalf("%s: importable %t, known here %t", name, importable, known)
+		}
+		for _, usage := range []string{"ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE"} {
+			planned := false
+			for _, one := range imported.Usages {
+				planned = planned || one == usage
+			}
+			if planned != spec.hasUsage(usage) {
+				t.Errorf("%s for %s: the plan says %t", name, usage, planned)
+			}
+		}
+		length := imported.Bytes
+		if imported.PrivateKey {
+			length = len(testDER(t, name+".pkcs8"))
+		}
+		if difference := imported.Bytes - length; difference < -4 || difference > 4 || difference != 0 && !strings.HasPrefix(name, "RSA_") {
+			t.Errorf("%s: the plan reckons with %d bytes, and there are %d", name, imported.Bytes, length)
+		}
+		if raw, isRaw := spec.shape.(randomBytes); isRaw == imported.PrivateKey || isRaw && raw.length != imported.Bytes {
+			t.Errorf("%s: the plan reckons with another kind of material", name)
+		}
 	}
 }
 
 func TestCheckStrength(t *testing.T) {
 	const refused = "Key material must be random bytes, not text, one repeated byte or a counting sequence: " +
-		"`openssl rand` makes some, and where the Secret holds Base64 text, set spec.material.encoding to Base64"
+		"`openssl rand` makes some, and where the Secret holds Base64 or hex text, set spec.material.encoding to Base64 or Hex"
 	descending := counting(200, 32)
 	for i := range descending {
 		descending[i] = 5 - byte(i)
@@ -72,13 +151,23 @@ func TestCheckStrength(t *testing.T) {
 		"equal but the last":           {"no rule speaks of it", []byte(strings.Repeat("\x00", 31) + "\x01"), false},
 		"counting but the last":        {"no rule speaks of it", append(counting(0, 31), 0xff), false},
 		"steps of two":                 {"no rule speaks of it", stepping(2, 32), false},
-		"30 equal bytes":               {"from 30 bytes on the bound holds", make([]byte, 30), true},
-		"29 equal bytes":               {"below that nothing is judged", make([]byte, 29), false},
+		"28 equal bytes":               {"HMAC_224", make([]byte, 28), true},
+		"28 counting bytes":            {"HMAC_224", counting(9, 28), true},
+		"28 bytes of text":             {"HMAC_224: (95/256)^28 is below 2^-40", []byte("correct horse battery staple"), true},
+		"text and a line break, 28":    {"what `echo` makes of a password", []byte("correct horse battery stapl\n"), true},
+		"text with a break inside, 28": {"with white space anywhere the bound would not hold", []byte("correct horse\nbattery staple"), false},
+		"text with a tab inside, 28":   {"with white space anywhere the bound would not hold", []byte("correct horse\tbattery staple"), false},
+		"text and two breaks, 28":      {"only one is left out", []byte("correct horse battery stap\n\n"), false},
+		"text with a tab inside, 29":   {"nor at 29: (100/256)^29 is 2^-39.3", []byte("correct horse\tbattery staple!"), false},
+		"text with a tab inside, 30":   {"(100/256)^30 is 2^-40.7", []byte("correct horse\tbattery staple!!"), true},
+		"48 bytes of text":             {"HMAC_384", []byte(strings.Repeat("correct horse b ", 3)), true},
+		"64 equal bytes":               {"HMAC_512", []byte(strings.Repeat("\x55", 64)), true},
+		"27 equal bytes":               {"no key takes less than 28", make([]byte, 27), false},
 		"empty":                        {"Validate's business", nil, false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			err := CheckStrength(newMaterial(tc.raw))
+			err := CheckStrength(newMaterial(tc.raw), "HMAC_256")
 			if tc.weak {
 				assertInvalid(t, err, refused)
 			} else if err != nil {
@@ -88,12 +177,27 @@ func TestCheckStrength(t *testing.T) {
 	}
 }
 
+// The bytes of a private key are no random ones, and say nothing about how it was made.
+func TestCheckStrengthIsForRawMaterial(t *testing.T) {
+	for spec, judged := range map[string]bool{
+		"SYMMETRIC_DEFAULT": true, "HMAC_224": true, "HMAC_256": true, "HMAC_384": true, "HMAC_512": true,
+		"RSA_2048": false, "RSA_3072": false, "RSA_4096": false,
+		"ECC_NIST_P256": false, "ECC_NIST_P384": false, "ECC_NIST_P521": false, "ECC_SECG_P256K1": false, "ML_DSA_44": false,
+	} {
+		if err := CheckStrength(newMaterial(make([]byte, 64)), spec); (err != nil) != judged {
+			t.Errorf("%s: error %v", spec, err)
+		}
+	}
+}
+
 func TestCheckStrengthAcceptsRandom(t *testing.T) {
-	for range 1000 {
-		raw := make([]byte, 32)
-		_, _ = rand.Read(raw)
-		if err := CheckStrength(newMaterial(raw)); err != nil {
-			t.Fatalf("a chance below 2^-43: %v", err)
+	for spec, length := range map[string]int{"SYMMETRIC_DEFAULT": 32, "HMAC_224": 28, "HMAC_384": 48, "HMAC_512": 64} {
+		for range 1000 {
+			raw := make([]byte, length)
+			_, _ = rand.Read(raw)
+			if err := CheckStrength(newMaterial(raw), spec); err != nil {
+				t.Fatalf("%s, a chance below 2^-40: %v", spec, err)
+			}
 		}
 	}
 }

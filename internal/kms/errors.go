@@ -16,7 +16,8 @@ const (
 	ClassUnreachable        ErrorClass = "Unreachable"        // no answer: DNS, connection, TLS, time-out
 	ClassServerFault        ErrorClass = "ServerFault"        // 5xx, KMSInternal, DependencyTimeout, KeyUnavailable
 	ClassInvalidState       ErrorClass = "InvalidState"       // KMSInvalidState, Disabled: DescribeKey tells more
-	ClassUnsupported        ErrorClass = "Unsupported"        // UnsupportedOperation, or an operation the endpoint lacks
+	ClassUnsupported        ErrorClass = "Unsupported"        // UnsupportedOperation: not for a key of this kind
+	ClassUnknownOperation   ErrorClass = "UnknownOperation"   // UnknownOperation: the endpoint has no such operation at all
 	ClassInvalidRequest     ErrorClass = "InvalidRequest"     // ValidationException: the request can never succeed as it is
 	ClassTokenRefused       ErrorClass = "TokenRefused"       // ExpiredImportToken, InvalidImportToken: fresh parameters help
 	ClassCiphertextRefused  ErrorClass = "CiphertextRefused"  // InvalidCiphertext: KMS could not unwrap the material
@@ -53,8 +54,8 @@ func (e *Error) OutcomeUnknown() bool {
 	switch e.Class {
 	case ClassUnreachable, ClassServerFault, ClassUnexpectedResponse:
 		return true
-	case ClassNotFound, ClassAccessDenied, ClassThrottled, ClassInvalidState, ClassUnsupported, ClassInvalidRequest,
-		ClassTokenRefused, ClassCiphertextRefused, ClassMaterialRefused, ClassRedirected, ClassOther:
+	case ClassNotFound, ClassAccessDenied, ClassThrottled, ClassInvalidState, ClassUnsupported, ClassUnknownOperation,
+		ClassInvalidRequest, ClassTokenRefused, ClassCiphertextRefused, ClassMaterialRefused, ClassRedirected, ClassOther:
 		return false
 	default:
 		return true

@@ -11,21 +11,26 @@ import (
 )
 
 func TestSealedMaterialBelongsToItsParameters(t *testing.T) {
-	wrapping := kms.Wrapping{Algorithm: "RSAES_OAEP_SHA_256", KeySpec: "RSA_2048"}
-	publicKey := &rsa.PublicKey{E: 65537}
-	parameters := kms.NewImportParameters("arn:a", wrapping, publicKey, []byte("token"), time.Time{})
-
-	sealed, err := parameters.Seal(func(asked kms.Wrapping, with *rsa.PublicKey) ([]byte, error) {
-		if asked != wrapping || with != publicKey {
-			t.Errorf("wrap was called for %v, not for the parameters' own wrapping and key", asked)
+	for _, wrapping := range []kms.Wrapping{
+		{Algorithm: "RSAES_OAEP_SHA_1", KeySpec: "RSA_2048"},
+		{Algorithm: "RSAES_OAEP_SHA_256", KeySpec: "RSA_3072"},
+		{Algorithm: "RSA_AES_KEY_WRAP_SHA_1", KeySpec: "RSA_2048"},
+		{Algorithm: "RSA_AES_KEY_WRAP_SHA_256", KeySpec: "RSA_4096"},
+	} {
+		publicKey := &rsa.PublicKey{E: 65537}
+		parameters := kms.NewImportParameters("arn:a", wrapping, publicKey, []byte("token"), time.Time{})
+		sealed, err := parameters.Seal(func(asked kms.Wrapping, with *rsa.PublicKey) ([]byte, error) {
+			if asked != wrapping || with != publicKey {
+				t.Errorf("wrap was called for %v, not for the parameters' own wrapping %v and key", asked, wrapping)
+			}
+			return []byte("wrapped"), nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return []byte("wrapped"), nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if sealed.KeyARN() != "arn:a" || !bytes.Equal(sealed.ImportToken(), []byte("token")) || !bytes.Equal(sealed.EncryptedKeyMaterial(), []byte("wrapped")) {
-		t.Error("sealed material does not carry the key and token it was wrapped for")
+		if sealed.KeyARN() != "arn:a" || !bytes.Equal(sealed.ImportToken(), []byte("token")) || !bytes.Equal(sealed.EncryptedKeyMaterial(), []byte("wrapped")) {
+			t.Errorf("%v: sealed material does not carry the key and token it was wrapped for", wrapping)
+		}
 	}
 }
 

@@ -48,12 +48,6 @@ func (e Expiry) Equal(other Expiry) bool {
 	return e.Model == other.Model && e.ValidTo.Unix() == other.ValidTo.Unix()
 }
 
-// Wrapping says how material is encrypted on its way to KMS.
-type Wrapping struct {
-	Algorithm WrappingAlgorithm
-	KeySpec   WrappingKeySpec
-}
-
 // ImportRequest is the input of ImportKeyMaterial.
 type ImportRequest struct {
 	Material SealedMaterial
@@ -84,20 +78,15 @@ const (
 	KeyStateUpdating               KeyState = "Updating"
 )
 
-// KeySpec is the kind of key.
-type KeySpec string
-
-// The key specs that this operator imports.
-const (
-	KeySpecSymmetricDefault KeySpec = "SYMMETRIC_DEFAULT"
-	KeySpecHMAC256          KeySpec = "HMAC_256"
-)
-
 // Origin says where a key's material comes from.
 type Origin string
 
-// OriginExternal marks the keys whose material is imported.
-const OriginExternal Origin = "EXTERNAL"
+// Origins. Material is imported only into keys of Origin EXTERNAL.
+const (
+	OriginExternal         Origin = "EXTERNAL"
+	OriginAWSCloudHSM      Origin = "AWS_CLOUDHSM"       // a custom key store
+	OriginExternalKeyStore Origin = "EXTERNAL_KEY_STORE" // a custom key store
+)
 
 // ExpirationModel says whether imported material expires.
 type ExpirationModel string
@@ -107,36 +96,3 @@ const (
 	KeyMaterialExpires       ExpirationModel = "KEY_MATERIAL_EXPIRES"
 	KeyMaterialDoesNotExpire ExpirationModel = "KEY_MATERIAL_DOES_NOT_EXPIRE"
 )
-
-// WrappingAlgorithm is how material is encrypted under the wrapping public key.
-type WrappingAlgorithm string
-
-// RSA-OAEP with the named hash for both OAEP and MGF1, and an empty label (RFC 8017, section 7.1).
-const (
-	RSAESOAEPSHA1   WrappingAlgorithm = "RSAES_OAEP_SHA_1"
-	RSAESOAEPSHA256 WrappingAlgorithm = "RSAES_OAEP_SHA_256"
-)
-
-// WrappingKeySpec is the size of the wrapping key.
-type WrappingKeySpec string
-
-// The RSA wrapping keys.
-const (
-	WrappingKeyRSA2048 WrappingKeySpec = "RSA_2048"
-	WrappingKeyRSA3072 WrappingKeySpec = "RSA_3072"
-	WrappingKeyRSA4096 WrappingKeySpec = "RSA_4096"
-)
-
-// Bits is the modulus length in bits; 0 for a spec this package does not know.
-func (s WrappingKeySpec) Bits() int {
-	switch s {
-	case WrappingKeyRSA2048:
-		return 2048
-	case WrappingKeyRSA3072:
-		return 3072
-	case WrappingKeyRSA4096:
-		return 4096
-	default:
-		return 0
-	}
-}

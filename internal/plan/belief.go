@@ -25,8 +25,12 @@ const (
 	unconverged        belief = "unconverged"        // never confirmed: importing once more would not help
 )
 
-// Agrees reports whether a look shows the key as it was imported.
+// Agrees reports whether a look shows the key as it was imported. An enabled key has material; a KMS that leaves its
+// expiry out of the answer contradicts nothing.
 func Agrees(imported v1alpha1.ImportedMaterial, key kms.Key) bool {
+	if key.State == kms.KeyStateEnabled && key.Expiry.Model == "" {
+		return true
+	}
 	return key.State != kms.KeyStatePendingImport && key.Expiry.Equal(RecordedExpiry(imported.MaterialImport))
 }
 
@@ -38,7 +42,7 @@ func believe(d Desired, o Observed) belief {
 	switch {
 	case Agrees(*o.imported(), o.Look.Key):
 		return agreed
-	case requested(d, o):
+	case requested(d, o) && o.mayImport():
 		return fact
 	case !confirmed && age < propagationLimit:
 		return propagating
@@ -55,7 +59,7 @@ func believe(d Desired, o Observed) belief {
 func saidUnconverged(status v1alpha1.KMSKeyImportStatus) bool {
 	stalled := conditionOf(status, v1alpha1.ConditionStalled)
 	return conditionOf(status, v1alpha1.ConditionOtherMaterialExpires) != nil ||
-		stalled != nil && stalled.Reason == v1alpha1.ReasonOtherMaterialMissing
+		stalled != nil && (stalled.Reason == v1alpha1.ReasonOtherMaterialMissing || stalled.Reason == v1alpha1.ReasonImportIneffective)
 }
 
 // propagationPoll looks after 5 s, again at 20 s, then every minute.

@@ -124,6 +124,8 @@ func TestAgrees(t *testing.T) {
 		"other model":           {"another expiry", "KEY_MATERIAL_EXPIRES", second(day), "Enabled", kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}, false},
 		"empty key":             {"no material", "KEY_MATERIAL_DOES_NOT_EXPIRE", nil, "PendingImport", kms.Expiry{}, false},
 		"pending, expiry shown": {"no key in this state holds all of its material", "KEY_MATERIAL_DOES_NOT_EXPIRE", nil, "PendingImport", kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}, false},
+		"not reported":          {"what is left out contradicts nothing: an enabled key has material", "KEY_MATERIAL_EXPIRES", second(day), "Enabled", kms.Expiry{}, true},
+		"disabled, no expiry":   {"it may have lost its material", "KEY_MATERIAL_DOES_NOT_EXPIRE", nil, "Disabled", kms.Expiry{}, false},
 		"disabled":              {"it holds the material", "KEY_MATERIAL_DOES_NOT_EXPIRE", nil, "Disabled", kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"}, true},
 	}
 	for name, tc := range cases {

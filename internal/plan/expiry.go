@@ -28,6 +28,9 @@ var expiryWarnings = []struct {
 
 // expiryDiffers moves the expiry when the spec asks for another, or when somebody else moved it.
 func expiryDiffers(d Desired, o Observed) *Step {
+	if !o.importsOverMaterial() {
+		return expiryStands(d, o)
+	}
 	recorded := RecordedExpiry(o.imported().MaterialImport)
 	if !d.Expiry.Equal(recorded) || o.expired(recorded) {
 		return importDue(d, o)
@@ -79,13 +82,24 @@ func warnings(d Desired, o Observed) []Warning {
 			"without its Secret the key could not be healed: " + message})
 	}
 	if vouched && otherMaterialExpires(d, o) {
-		found = append(found, Warning{v1alpha1.ConditionOtherMaterialExpires, v1alpha1.ReasonEarlierExpiry,
-			"KMS reports another expiry than was imported: most likely another material of the same key expires first; import that one by hand with a later expiry"})
+		found = append(found, Warning{v1alpha1.ConditionOtherMaterialExpires, v1alpha1.ReasonEarlierExpiry, earlierExpiry(o)})
+	}
+	if vouched && needsInterruption(d, o) {
+		found = append(found, Warning{v1alpha1.ConditionRenewalNeedsInterruption, v1alpha1.ReasonNoImportOverMaterial,
+			"spec.expiration asks for another expiry than the key has, which this KMS sets only when it imports into an empty key: " +
+				"delete the key's material in KMS when an interruption does no harm, or wait for its expiry"})
 	}
 	if message := expiring(o); vouched && message != "" {
 		found = append(found, Warning{v1alpha1.ConditionExpiring, v1alpha1.ReasonExpiresSoon, message})
 	}
 	return found
+}
+
+func earlierExpiry(o Observed) string {
+	if !o.hasOtherMaterials() {
+		return "KMS reports another expiry than was imported: it writes it in its own way, or somebody has imported since; see status.validTo"
+	}
+	return "KMS reports another expiry than was imported: most likely another material of the same key expires first; import that one by hand with a later expiry"
 }
 
 // otherMaterialExpires stands, once it is known, until a look shows the expiry that was imported.

@@ -56,6 +56,8 @@ func DesiredBy(object *v1alpha1.KMSKeyImport) Desired {
 type Observed struct {
 	Now    time.Time
 	Resync time.Duration
+	// Dialect is what the KMS speaks; empty is AWS.
+	Dialect kms.Dialect
 
 	// Status is the last one written. It is anyone's to forge: it may only make the plan wait, never act.
 	Status v1alpha1.KMSKeyImportStatus
@@ -113,6 +115,8 @@ type Material struct {
 	Problem string
 	// Fingerprint of the value; empty when there is a Problem.
 	Fingerprint string
+	// Bytes is the length of the value once it is decoded; 0 when there is a Problem.
+	Bytes int
 	// Comparable is false when the fingerprint on record was made under a fingerprint key that is lost.
 	Comparable bool
 }

@@ -145,6 +145,7 @@ func firstIntent(f *facts) {
 	f.observed.Record.Imported = nil
 }
 
+func qkms(f *facts)      { f.observed.Dialect = "QKMS" }
 func suspended(f *facts) { f.desired.Suspended = true }
 func deleting(f *facts)  { f.desired.Deleting = true }
 func noLook(f *facts)    { f.observed.Look = nil }
@@ -403,6 +404,3 @@ func importUntil(ahead time.Duration) plan.ImportMaterial {
 	action.Expiry = until(now.Add(ahead))
 	return action
 }
-
-func kmsAlgorithm(name string) kms.WrappingAlgorithm { return kms.WrappingAlgorithm(name) }
-func kmsKeySpec(name string) kms.WrappingKeySpec     { return kms.WrappingKeySpec(name) }

@@ -16,7 +16,7 @@ func attemptFailed(d Desired, o Observed) *Step {
 		return nil
 	}
 	fresh := o.Attempt.Err.Class == kms.ClassTokenRefused || o.Attempt.Err.Class == kms.ClassCiphertextRefused
-	if fresh && o.Attempt.Tries < maxAttempts {
+	if fresh && o.Attempt.Tries < maxAttempts && o.mayImport() {
 		return importDue(d, o)
 	}
 	return failedImport(o.Attempt.Err)
@@ -35,8 +35,13 @@ func failedCall(err *kms.Error) *Step {
 		return retry(v1alpha1.ReasonThrottled, explain(err, "trying again more slowly"))
 	case kms.ClassUnreachable, kms.ClassServerFault:
 		return retry(v1alpha1.ReasonKMSUnreachable, explain(err, "trying again"))
+	case kms.ClassRedirected:
+		return retry(v1alpha1.ReasonKMSError, explain(err, "correct --kms-endpoint; trying again"))
+	case kms.ClassUnknownOperation:
+		return retry(v1alpha1.ReasonKMSError, explain(err, "the endpoint does not have this operation, so it is no KMS, or one that lacks it; "+
+			"check --kms-endpoint; trying again"))
 	case kms.ClassNotFound, kms.ClassInvalidState, kms.ClassTokenRefused, kms.ClassMaterialRefused, kms.ClassCiphertextRefused,
-		kms.ClassUnsupported, kms.ClassInvalidRequest, kms.ClassRedirected, kms.ClassUnexpectedResponse, kms.ClassOther:
+		kms.ClassUnsupported, kms.ClassInvalidRequest, kms.ClassUnexpectedResponse, kms.ClassOther:
 		return retry(v1alpha1.ReasonKMSError, explain(err, "check keyID and --kms-endpoint; trying again"))
 	default:
 		return retry(v1alpha1.ReasonKMSError, explain(err, "trying again"))
@@ -55,6 +60,9 @@ func failedImport(err *kms.Error) *Step {
 		return stall(v1alpha1.ReasonInvalidWrapping, explain(err, "choose another spec.wrapping, or remove it"))
 	case err.Class == kms.ClassUnsupported:
 		return stall(v1alpha1.ReasonKeyNotImportable, explain(err, "this key takes no imported material"))
+	case err.Class == kms.ClassUnknownOperation:
+		return stall(v1alpha1.ReasonOperationNotSupported, explain(err,
+			"the endpoint does not have this operation, without which nothing is imported; use a KMS that has it, by --kms-endpoint"))
 	default:
 		return failedCall(err)
 	}

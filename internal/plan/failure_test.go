@@ -24,6 +24,7 @@ func TestFailures(t *testing.T) {
 		"ServerFault":        {retries("KMSUnreachable"), retries("KMSUnreachable"), retries("KMSUnreachable"), retries("KMSUnreachable")},
 		"InvalidState":       {retries("KMSError"), retries("KMSError"), retries("KMSError"), retries("KMSError")},
 		"Unsupported":        {retries("KMSError"), stalls("KeyNotImportable"), stalls("KeyNotImportable"), stalls("KeyNotImportable")},
+		"UnknownOperation":   {retries("KMSError"), stalls("OperationNotSupported"), stalls("OperationNotSupported"), stalls("OperationNotSupported")},
 		"InvalidRequest":     {retries("KMSError"), stalls("InvalidWrapping"), retries("KMSError"), retries("KMSError")},
 		"TokenRefused":       {retries("KMSError"), again, again, retries("KMSError")},
 		"CiphertextRefused":  {retries("KMSError"), again, again, stalls("InvalidWrapping")},
@@ -68,10 +69,29 @@ func TestFailuresSayWhatKMSSaidAndWhatToDo(t *testing.T) {
 			kms.Error{Operation: "ImportKeyMaterial", Class: "Unreachable"},
 			"ImportKeyMaterial: Unreachable: trying again",
 		},
+		"redirect": {
+			"whose mistake it is",
+			kms.Error{Operation: "DescribeKey", Class: "Redirected", Message: "the endpoint redirects to https://kms.example/"},
+			"DescribeKey: the endpoint redirects to https://kms.example/: correct --kms-endpoint; trying again",
+		},
+		"operation unknown to the endpoint, look": {
+			"what the endpoint lacks",
+			kms.Error{Operation: "DescribeKey", Class: "UnknownOperation", Code: "UnknownOperationException"},
+			"DescribeKey: UnknownOperationException: the endpoint does not have this operation, so it is no KMS, or one that lacks it; check --kms-endpoint; trying again",
+		},
+		"operation unknown to the endpoint, import": {
+			"what the endpoint lacks",
+			kms.Error{Operation: "GetParametersForImport", Class: "UnknownOperation", Code: "UnknownOperationException"},
+			"GetParametersForImport: UnknownOperationException: the endpoint does not have this operation, without which nothing is imported; use a KMS that has it, by --kms-endpoint",
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := changed(firstImport, attempt(1, &tc.err)).next().Message; got != tc.want {
+			apply := all(firstImport, attempt(1, &tc.err))
+			if tc.err.Operation == "DescribeKey" {
+				apply = func(f *facts) { f.observed.Look = &plan.LookResult{Err: &tc.err} }
+			}
+			if got := changed(apply).next().Message; got != tc.want {
 				t.Errorf("%s: got  %q\nwant %q", tc.reason, got, tc.want)
 			}
 		})
@@ -127,6 +147,7 @@ func TestRefused(t *testing.T) {
 		"material":   {"the bytes are wrong", kms.Error{Operation: "ImportKeyMaterial", Class: "MaterialRefused"}, true},
 		"ciphertext": {"the wrapping is wrong", kms.Error{Operation: "ImportKeyMaterial", Class: "CiphertextRefused"}, true},
 		"key":        {"the key is of the wrong kind", kms.Error{Operation: "GetParametersForImport", Class: "Unsupported"}, true},
+		"operation":  {"the endpoint does not have it", kms.Error{Operation: "GetParametersForImport", Class: "UnknownOperation"}, true},
 		"wrapping":   {"KMS does not know it", kms.Error{Operation: "GetParametersForImport", Class: "InvalidRequest"}, true},
 		"request":    {"of an import it may mean anything", kms.Error{Operation: "ImportKeyMaterial", Class: "InvalidRequest"}, false},
 		"token":      {"the next is fresh", kms.Error{Operation: "ImportKeyMaterial", Class: "TokenRefused"}, false},

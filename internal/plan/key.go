@@ -9,21 +9,6 @@ import (
 	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
 )
 
-func keyNotImportable(_ Desired, o Observed) *Step {
-	key := o.Look.Key
-	if key.Origin != kms.OriginExternal {
-		return stall(v1alpha1.ReasonKeyNotImportable, fmt.Sprintf(
-			"the key's Origin is %s: only a key created with Origin EXTERNAL takes imported material; create one, and a new KMSKeyImport for it", key.Origin))
-	}
-	switch key.Spec {
-	case kms.KeySpecSymmetricDefault, kms.KeySpecHMAC256:
-		return nil
-	default:
-		return stall(v1alpha1.ReasonKeyNotImportable, fmt.Sprintf(
-			"the key's KeySpec is %s: this version imports SYMMETRIC_DEFAULT and HMAC_256", key.Spec))
-	}
-}
-
 // keyState lets only Enabled and PendingImport pass: in every other state an import would fail, or undo what somebody
 // did on purpose.
 func keyState(d Desired, o Observed) *Step {
@@ -110,8 +95,18 @@ func lastUsability(status v1alpha1.KMSKeyImportStatus) Usability {
 	}
 }
 
-// lastKnownKey is the key of this pass's look or, when that failed, was not made or led elsewhere, of the last status.
+// lastKnownKey is the key as it was last reported. Where KMS leaves the expiry of an enabled key out, the one on record
+// counts: what it vouches for lasts no longer.
 func lastKnownKey(o Observed) (state kms.KeyState, expiry kms.Expiry, known bool) {
+	state, expiry, known = lastReportedKey(o)
+	if state == kms.KeyStateEnabled && expiry.Model == "" && o.Ownership == Mine && o.imported() != nil {
+		expiry = RecordedExpiry(o.imported().MaterialImport)
+	}
+	return state, expiry, known
+}
+
+// lastReportedKey is the key of this pass's look or, when that failed, was not made or led elsewhere, of the last status.
+func lastReportedKey(o Observed) (state kms.KeyState, expiry kms.Expiry, known bool) {
 	look := o.Look
 	if o.elsewhere() {
 		look = nil

@@ -79,15 +79,47 @@ func TestKeyIsPinned(t *testing.T) {
 
 func TestKeyIsImportable(t *testing.T) {
 	origin := func(origin kms.Origin) change { return func(f *facts) { f.observed.Look.Key.Origin = origin } }
-	spec := func(spec kms.KeySpec) change { return func(f *facts) { f.observed.Look.Key.Spec = spec } }
+	key := func(spec kms.KeySpec, usage string) change {
+		return all(firstImport, func(f *facts) { f.observed.Look.Key.Spec, f.observed.Look.Key.Usage = spec, usage })
+	}
+	imports := does(firstImportAction())
+	wraps := does(func() plan.Action {
+		a := firstImportAction()
+		a.Wrapping.Algorithm = "RSA_AES_KEY_WRAP_SHA_256"
+		return a
+	}())
+	refuses := func(part string) want { return stalls("KeyNotImportable").saying(part) }
 	cases{
-		"AWS_KMS":            {"KMS made its material", all(firstImport, origin("AWS_KMS")), stalls("KeyNotImportable").saying("Origin is AWS_KMS")},
-		"EXTERNAL_KEY_STORE": {"EXTERNAL alone is importable", all(firstImport, origin("EXTERNAL_KEY_STORE")), stalls("KeyNotImportable")},
-		"AWS_CLOUDHSM":       {"its material is in an HSM", all(firstImport, origin("AWS_CLOUDHSM")), stalls("KeyNotImportable")},
-		"RSA_4096":           {"has its own issue", all(firstImport, spec("RSA_4096")), stalls("KeyNotImportable").saying("KeySpec is RSA_4096")},
-		"no spec":            {"DescribeKey may leave it out", all(firstImport, spec("")), stalls("KeyNotImportable")},
-		"HMAC_256":           {"importable", all(firstImport, spec("HMAC_256")), does(firstImportAction())},
-		"SYMMETRIC_DEFAULT":  {"importable", firstImport, does(firstImportAction())},
+		"AWS_KMS":            {"KMS made its material", all(firstImport, origin("AWS_KMS")), refuses("Origin is AWS_KMS: only a key created with Origin EXTERNAL")},
+		"EXTERNAL_KEY_STORE": {"its material is elsewhere", all(firstImport, origin("EXTERNAL_KEY_STORE")), refuses("keys in a custom key store take no imported material")},
+		"AWS_CLOUDHSM":       {"its material is in an HSM", all(firstImport, origin("AWS_CLOUDHSM")), refuses("keys in a custom key store take no imported material")},
+		"SYMMETRIC_DEFAULT":  {"importable", key("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"), imports},
+		"HMAC_224":           {"importable", key("HMAC_224", "GENERATE_VERIFY_MAC"), imports},
+		"HMAC_256":           {"importable", key("HMAC_256", "GENERATE_VERIFY_MAC"), imports},
+		"HMAC_384":           {"importable", key("HMAC_384", "GENERATE_VERIFY_MAC"), imports},
+		"HMAC_512":           {"importable", key("HMAC_512", "GENERATE_VERIFY_MAC"), imports},
+		"RSA_2048":           {"importable", key("RSA_2048", "SIGN_VERIFY"), wraps},
+		"RSA_3072":           {"importable", key("RSA_3072", "ENCRYPT_DECRYPT"), wraps},
+		"RSA_4096":           {"importable", key("RSA_4096", "SIGN_VERIFY"), wraps},
+		"P-256":              {"importable", key("ECC_NIST_P256", "SIGN_VERIFY"), imports},
+		"P-384":              {"importable", key("ECC_NIST_P384", "KEY_AGREEMENT"), imports},
+		"P-521":              {"importable", key("ECC_NIST_P521", "SIGN_VERIFY"), imports},
+		"secp256k1":          {"importable", key("ECC_SECG_P256K1", "SIGN_VERIFY"), imports},
+		"no usage":           {"an endpoint may leave it out", key("SYMMETRIC_DEFAULT", ""), imports},
+		"ML_DSA_44":          {"KMS says so", key("ML_DSA_44", "SIGN_VERIFY"), refuses("KeySpec is ML_DSA_44: KMS imports no ML-DSA keys")},
+		"ML_DSA_65":          {"KMS says so", key("ML_DSA_65", "SIGN_VERIFY"), refuses("KMS imports no ML-DSA keys")},
+		"ML_DSA_87":          {"KMS says so", key("ML_DSA_87", "SIGN_VERIFY"), refuses("KMS imports no ML-DSA keys")},
+		"ML_KEM_512":         {"KMS does not say", key("ML_KEM_512", "ENCAPSULATE_DECAPSULATE"), refuses("KMS documents no import of ML-KEM keys")},
+		"ML_KEM_768":         {"KMS does not say", key("ML_KEM_768", "ENCAPSULATE_DECAPSULATE"), refuses("KMS documents no import of ML-KEM keys")},
+		"ML_KEM_1024":        {"KMS does not say", key("ML_KEM_1024", "ENCAPSULATE_DECAPSULATE"), refuses("KMS documents no import of ML-KEM keys")},
+		"Ed25519":            {"KMS does not say", key("ECC_NIST_EDWARDS25519", "SIGN_VERIFY"), refuses("KMS documents no import of Ed25519 keys")},
+		"SM2":                {"not ours to wrap", key("SM2", "SIGN_VERIFY"), refuses("SM2 keys exist in AWS China Regions only")},
+		"a new spec":         {"never guess what it takes", key("RSA_8192", "SIGN_VERIFY"), refuses("KeySpec is RSA_8192: this version does not know such keys")},
+		"no spec":            {"DescribeKey may leave it out", key("", ""), refuses("KMS does not say what kind of key this is")},
+		"a new usage":        {"never guess what it takes", key("ECC_SECG_P256K1", "KEY_AGREEMENT"), refuses("KeySpec is ECC_SECG_P256K1 and its KeyUsage KEY_AGREEMENT: this version does not know such keys")},
+		"QKMS, HMAC":         {"symmetric keys only", all(key("HMAC_256", "GENERATE_VERIFY_MAC"), qkms), refuses("in the QKMS dialect KMS imports only SYMMETRIC_DEFAULT keys")},
+		"QKMS, RSA":          {"symmetric keys only", all(key("RSA_2048", "SIGN_VERIFY"), qkms), refuses("in the QKMS dialect KMS imports only SYMMETRIC_DEFAULT keys")},
+		"QKMS, ML-DSA":       {"nobody imports it", all(key("ML_DSA_44", "SIGN_VERIFY"), qkms), refuses("KMS imports no ML-DSA keys")},
 	}.run(t)
 }
 

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"time"
+
 	"fmt"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
@@ -118,11 +120,16 @@ func materialSuperseded(_ Desired, o Observed) *Step {
 }
 
 // outcomeUnknown does an import again whose answer was lost: the same bytes again are harmless, and success is proof.
+// Where the key holds material and KMS would refuse them, what it reports of the key has to do.
 func outcomeUnknown(d Desired, o Observed) *Step {
-	if o.Ownership != Mine || o.Record.Intent == nil {
+	switch {
+	case o.Ownership != Mine || o.Record.Intent == nil:
 		return nil
+	case !o.mayImport():
+		return confirmIntent(o)
+	default:
+		return importDue(d, o)
 	}
-	return importDue(d, o)
 }
 
 // materialMissing imports into an empty key: for the first time, or to heal it.
@@ -140,8 +147,7 @@ func materialMissing(d Desired, o Observed) *Step {
 	case firstContradiction:
 		return progress("KMS reports that the key's material is gone; looking again before acting on it", contradictionDelay)
 	case unconverged:
-		return stall(v1alpha1.ReasonOtherMaterialMissing,
-			"KMS took the material and still reports the key as pending import: another material of the same key is missing; import that one by hand")
+		return importUnconverged(d, o)
 	case agreed, fact:
 		return importDue(d, o)
 	default:
@@ -149,9 +155,41 @@ func materialMissing(d Desired, o Observed) *Step {
 	}
 }
 
+// importUnconverged is for an import that KMS answered with success and never showed. Where a key has one material, that
+// may have been deleted before anyone looked, so it is imported again: once, since a second time is no accident.
+func importUnconverged(d Desired, o Observed) *Step {
+	switch {
+	case o.hasOtherMaterials():
+		return stall(v1alpha1.ReasonOtherMaterialMissing,
+			"KMS took the material and still reports the key as pending import: another material of the same key is missing; import that one by hand")
+	case importedTwice(o.Record.History):
+		return stall(v1alpha1.ReasonImportIneffective,
+			"KMS answered two imports in a row with success and still reports the key as pending import: look into the key in KMS; "+
+				"annotate kms.keyimport.dev/reconcile-requested-at to import again")
+	default:
+		return importDue(d, o)
+	}
+}
+
+// importedTwice reports whether the last two imports followed each other as closely as only this operator makes them.
+func importedTwice(history []v1alpha1.HistoryEntry) bool {
+	var imports []time.Time
+	for _, entry := range history {
+		if entry.Event == v1alpha1.HistoryImported {
+			imports = append(imports, entry.Time.Time)
+		}
+	}
+	last := len(imports) - 1
+	return last > 0 && imports[last].Sub(imports[last-1]) <= 2*propagationLimit
+}
+
 // importDue is the import that is to be made now, or what stands in its way.
 func importDue(d Desired, o Observed) *Step {
 	if step := invalidExpiry(d, o); step != nil {
+		return step
+	}
+	wrapping, step := chooseWrapping(d, o)
+	if step != nil {
 		return step
 	}
 	if reason, message := missingSource(d, o); reason != "" {
@@ -164,27 +202,18 @@ func importDue(d Desired, o Observed) *Step {
 	action := ImportMaterial{
 		Operation:  v1alpha1.OperationImport,
 		Expiry:     d.Expiry,
-		Wrapping:   chooseWrapping(d.Wrapping),
+		Wrapping:   wrapping,
 		Expect:     expect,
 		RejectWeak: expect == "" && d.Material.WeakMaterialPolicy != v1alpha1.WeakMaterialAllow,
 	}
 	if imported := o.imported(); imported != nil {
 		action.Operation = v1alpha1.OperationReimport
-		action.ReimportOf = imported.KeyMaterialID
+		if o.Look.Key.Spec == kms.KeySpecSymmetricDefault { // KMS refuses to be told of other keys
+			action.ReimportOf = imported.KeyMaterialID
+		}
 	}
 	if refusedAsItIs(d, o, action) && o.Attempt == nil && !requested(d, o) {
 		return failedImport(o.Memory.Refusal.Err)
 	}
 	return do(action)
-}
-
-// chooseWrapping fills in what the spec leaves out: the strongest that every key this version imports takes.
-func chooseWrapping(wrapping kms.Wrapping) kms.Wrapping {
-	if wrapping.Algorithm == "" {
-		wrapping.Algorithm = kms.RSAESOAEPSHA256
-	}
-	if wrapping.KeySpec == "" {
-		wrapping.KeySpec = kms.WrappingKeyRSA4096
-	}
-	return wrapping
 }

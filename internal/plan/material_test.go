@@ -134,31 +134,6 @@ func TestOutcomeUnknown(t *testing.T) {
 	}.run(t)
 }
 
-func TestWrappingIsChosen(t *testing.T) {
-	cases := map[string]struct {
-		reason        string
-		algorithm     string
-		keySpec       string
-		wantAlgorithm string
-		wantKeySpec   string
-	}{
-		"nothing":   {"the strongest that every key takes", "", "", "RSAES_OAEP_SHA_256", "RSA_4096"},
-		"algorithm": {"the spec decides what it names", "RSAES_OAEP_SHA_1", "", "RSAES_OAEP_SHA_1", "RSA_4096"},
-		"key spec":  {"the spec decides what it names", "", "RSA_2048", "RSAES_OAEP_SHA_256", "RSA_2048"},
-		"both":      {"the spec decides", "RSAES_OAEP_SHA_1", "RSA_3072", "RSAES_OAEP_SHA_1", "RSA_3072"},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			f := changed(firstImport)
-			f.desired.Wrapping.Algorithm = kmsAlgorithm(tc.algorithm)
-			f.desired.Wrapping.KeySpec = kmsKeySpec(tc.keySpec)
-			want := firstImportAction()
-			want.Wrapping.Algorithm, want.Wrapping.KeySpec = kmsAlgorithm(tc.wantAlgorithm), kmsKeySpec(tc.wantKeySpec)
-			assertStep(t, tc.reason, f.next(), does(want))
-		})
-	}
-}
-
 func TestWaitsForItsTurn(t *testing.T) {
 	turn := func(f *facts) { f.observed.TurnIn = 1700 * time.Millisecond }
 	cases{

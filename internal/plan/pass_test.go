@@ -63,9 +63,11 @@ func (s *simulation) execute(action plan.Action) {
 	case plan.LiftHold:
 		s.lifts++
 		s.hold(nil)
+	case plan.ConfirmImport:
+		s.confirm()
 	case plan.ImportMaterial:
 		s.read()
-		fits := s.observed.Secret.Presence == "Present" && s.bytes.Problem == "" && (action.Expect == "" || s.bytes.Fingerprint == action.Expect)
+		fits := s.observed.Secret.Presence == "Present" && s.bytes.Problem == "" && action.Fits(s.bytes) && (action.Expect == "" || s.bytes.Fingerprint == action.Expect)
 		if fits {
 			s.attempt(action)
 		}
@@ -76,6 +78,15 @@ func (s *simulation) hold(hold *v1alpha1.KeyHold) {
 	s.writes++
 	s.observed.Record = s.observed.Record.DeepCopy()
 	s.observed.Record.Hold = hold
+}
+
+func (s *simulation) confirm() {
+	s.writes++
+	record := s.observed.Record.DeepCopy()
+	record.Imported = &v1alpha1.ImportedMaterial{MaterialImport: record.Intent.MaterialImport, Time: record.Intent.Time}
+	record.Intent = nil
+	s.observed.Record = record
+	s.observed.Memory.Confirmed = record.Imported.Time.Time
 }
 
 func (s *simulation) read() {
@@ -142,6 +153,7 @@ func TestEveryPassEnds(t *testing.T) {
 	materials := []plan.Material{
 		{Fingerprint: "fingerprint-1", Comparable: true}, {Fingerprint: "fingerprint-2", Comparable: true},
 		{Fingerprint: "fingerprint-under-new-key"}, {Problem: "too short", Comparable: true}, {Fingerprint: "fingerprint-1", Comparable: true},
+		{Fingerprint: "fingerprint-1", Comparable: true, Bytes: 447}, {Fingerprint: "fingerprint-1", Comparable: true, Bytes: 185},
 	}
 	refusals := [][]kms.ErrorClass{
 		{""}, {"TokenRefused"}, {"TokenRefused", ""}, {"TokenRefused", "InvalidState"}, {"Throttled"}, {"Unreachable"}, {"InvalidState"}, {"MaterialRefused"},
@@ -183,7 +195,7 @@ func TestEveryPassEnds(t *testing.T) {
 // seenDisabled reports whether the last look showed this object's own, importable key disabled or about to be deleted.
 func (s *simulation) seenDisabled() bool {
 	o := s.observed
-	return o.Ownership == "Mine" && o.Look != nil && o.Look.Err == nil && o.Look.Key.ARN == keyARN && o.Look.Key.Origin == "EXTERNAL" &&
+	return o.Ownership == "Mine" && o.Look != nil && o.Look.Err == nil && o.Look.Key.ARN == keyARN && o.Look.Key.Origin == "EXTERNAL" && o.Look.Key.Spec != "ML_DSA_65" &&
 		(o.Look.Key.State == "Disabled" || o.Look.Key.State == "PendingDeletion") && !s.desired.Suspended && !s.desired.Deleting
 }
 
@@ -208,12 +220,17 @@ func TestPassesCost(t *testing.T) {
 		"emptied, held":    {"nothing but the look", all(held, empty), false, stalls("HeldAfterDisable"), cost{}},
 		"held, requested":  {"the hold is lifted, and then it is an import like any other", all(held, empty, requested), false, settles(), cost{looks: 1, reads: 1, attempts: 1, writes: 1}},
 		"held, taken over": {"by a new owner who has asked", all(ownerless, held, empty, requested), false, settles(), cost{looks: 1, reads: 2, attempts: 1, writes: 2}},
+		"long PKCS#8":      {"read once more, to be wrapped in another way", all(firstImport, ofSpec("ECC_NIST_P384")), false, settles(), cost{looks: 1, reads: 2, attempts: 1}},
 		"taken over":       {"one read, the claim, and the new owner's Secret", all(ownerless, rewritten), false, settles(), cost{reads: 1, writes: 2}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			f := changed(tc.change)
-			s := &simulation{facts: f, key: f.observed.Look.Key, bytes: plan.Material{Fingerprint: "fingerprint-1", Comparable: true}, secret: "Present", refusal: []kms.ErrorClass{""}, stale: tc.stale}
+			bytes := plan.Material{Fingerprint: "fingerprint-1", Comparable: true, Bytes: 32}
+			if f.observed.Look.Key.Spec == "ECC_NIST_P384" {
+				bytes.Bytes = 447
+			}
+			s := &simulation{facts: f, key: f.observed.Look.Key, bytes: bytes, secret: "Present", refusal: []kms.ErrorClass{""}, stale: tc.stale}
 			assertStep(t, tc.reason, s.run(t, name), tc.want)
 			if got := (cost{s.looks, s.reads, s.attempts, s.writes}); got != tc.cost {
 				t.Errorf("%s: got %+v, want %+v", tc.reason, got, tc.cost)

@@ -104,7 +104,26 @@ func world() [][]choice {
 				f.observed.Memory.Refusal = plan.Refusal{Import: reimportAction(), Secret: materialImport("Import").Secret, Err: &kms.Error{Class: "MaterialRefused"}}
 			}},
 			{"turn to wait for", func(f *facts) { f.observed.TurnIn = time.Second }},
+			{"impossible wrapping", asks("RSA_AES_KEY_WRAP_SHA_256", "")}, {"private key", onPrivateKey}, {"QKMS", qkms},
+			{"private key that is too long", all(onPrivateKey, asks("RSAES_OAEP_SHA_256", "RSA_2048"), ifRead(191))},
+			{"not importable", func(f *facts) { f.observed.Look.Key.Spec = "ML_DSA_65" }},
 		},
+	}
+}
+
+// onPrivateKey is a key that takes a PKCS#8 private key.
+func onPrivateKey(f *facts) {
+	f.observed.Look.Key.Spec, f.observed.Look.Key.Usage = "ECC_NIST_P384", "SIGN_VERIFY"
+}
+
+// ifRead gives material that was read a length.
+func ifRead(bytes int) change {
+	return func(f *facts) {
+		if m := f.observed.Material; m != nil && m.Problem == "" {
+			longer := *m
+			longer.Bytes = bytes
+			f.observed.Material = &longer
+		}
 	}
 }
 
@@ -130,6 +149,8 @@ func TestNeverInAnyWorld(t *testing.T) {
 		case plan.HoldKey, plan.LiftHold:
 			holds++
 			broken = brokenByHold(f, action)
+		case plan.ConfirmImport:
+			broken = []string{"confirm: this KMS proves an import by another"}
 		case plan.Finish, plan.Look, plan.InspectMaterial, plan.ClaimRecord, plan.AcceptSecretVersion:
 		}
 		broken = append(broken, brokenByStep(f, step)...)
@@ -185,6 +206,8 @@ func brokenByImport(f *facts, action plan.ImportMaterial) []string {
 		"refused expiry":            action.Expiry.Model != "KEY_MATERIAL_EXPIRES" || ahead >= 5*time.Minute && ahead <= 365*day,
 		"weak material":             action.RejectWeak == (recorded == ""),
 		"twice in a pass":           o.Attempt == nil || mayFollow(o),
+		"what KMS does not import":  looked && (o.Look.Key.Spec == "SYMMETRIC_DEFAULT" || o.Look.Key.Spec == "ECC_NIST_P384" && o.Dialect == ""),
+		"that wrapping":             wrappingIsPossible(f, action.Wrapping),
 		"refused before":            o.Memory.Refusal.Err == nil || action != o.Memory.Refusal.Import,
 		"while held":                o.Record == nil || o.Record.Hold == nil,
 		"after it was disabled":     o.Record != nil || o.Status.Key.State != "Disabled" || requestedIn(f),
@@ -196,6 +219,18 @@ func brokenByImport(f *facts, action plan.ImportMaterial) []string {
 		}
 	}
 	return broken
+}
+
+// wrappingIsPossible reports whether KMS takes a wrapping for the key, whether the material fits as far as it was read,
+// and whether it is the strongest that was left open.
+func wrappingIsPossible(f *facts, wrapping kms.Wrapping) bool {
+	d, o := f.desired, f.observed
+	asked := (d.Wrapping.Algorithm == "" || d.Wrapping.Algorithm == wrapping.Algorithm) && (d.Wrapping.KeySpec == "" || d.Wrapping.KeySpec == wrapping.KeySpec)
+	strongest := d.Wrapping != (kms.Wrapping{}) || wrapping.Algorithm == "RSAES_OAEP_SHA_256" && (wrapping.KeySpec == "RSA_4096" || o.Dialect == "QKMS")
+	taken := o.Look.Key.Spec == "ECC_NIST_P384" || wrapping.Algorithm == "RSAES_OAEP_SHA_256"
+	qkms := o.Dialect == "" || wrapping == kms.Wrapping{Algorithm: "RSAES_OAEP_SHA_256", KeySpec: "RSA_2048"}
+	fits := o.Material == nil || o.Material.Bytes <= wrapping.Limit()
+	return asked && strongest && taken && qkms && fits
 }
 
 // requestedIn reports whether a person has asked for something since the last status.

@@ -83,6 +83,9 @@ type (
 	// LiftHold takes that out of the record again.
 	LiftHold struct{}
 
+	// ConfirmImport writes into the record that an import whose answer was lost has succeeded.
+	ConfirmImport struct{}
+
 	// ImportMaterial reads, validates, wraps and imports the Secret's value.
 	ImportMaterial struct {
 		Operation v1alpha1.ImportOperation
@@ -104,6 +107,7 @@ func (ClaimRecord) isAction()         {}
 func (AcceptSecretVersion) isAction() {}
 func (HoldKey) isAction()             {}
 func (LiftHold) isAction()            {}
+func (ConfirmImport) isAction()       {}
 func (ImportMaterial) isAction()      {}
 
 func do(action Action) *Step { return &Step{Action: action} }

@@ -11,23 +11,17 @@ import (
 	"github.com/keyimport-dev/kms-key-import-operator/internal/kms/awskms"
 )
 
-// Dialect is the protocol variant that a KMS speaks.
-type Dialect string
-
-// DialectAWS is AWS KMS, and what is compatible with it.
-const DialectAWS Dialect = "AWS"
-
 // Config defines the provider "default". Its errors name the manager's flags.
 type Config struct {
-	Endpoint string  // --kms-endpoint; empty is AWS's own endpoint of the Region
-	Region   string  // --kms-region; empty is the Region of the environment or the AWS profile
-	Dialect  Dialect // --kms-dialect
+	Endpoint string      // --kms-endpoint; empty is AWS's own endpoint of the Region, or that of QKMS
+	Region   string      // --kms-region; empty is the Region of the environment or the AWS profile
+	Dialect  kms.Dialect // --kms-dialect
 }
 
 // Validate checks what can be checked without the environment.
 func (c Config) Validate() error {
-	if c.Dialect != DialectAWS {
-		return fmt.Errorf("--kms-dialect %q is unknown: AWS is the only dialect of this version", c.Dialect)
+	if c.Dialect != kms.DialectAWS && c.Dialect != kms.DialectQKMS {
+		return fmt.Errorf("--kms-dialect %q is unknown: the dialects are AWS and QKMS", c.Dialect)
 	}
 	if c.Endpoint == "" {
 		return nil
@@ -44,7 +38,7 @@ func New(ctx context.Context, config Config) (kms.Service, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	service, err := awskms.New(ctx, awskms.Config{Region: config.Region, Endpoint: config.Endpoint})
+	service, err := awskms.New(ctx, awskms.Config{Dialect: config.Dialect, Region: config.Region, Endpoint: config.Endpoint})
 	if errors.Is(err, awskms.ErrNoRegion) {
 		return nil, errors.New("no AWS Region is configured: set --kms-region or the environment variable AWS_REGION")
 	}

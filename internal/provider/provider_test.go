@@ -19,9 +19,9 @@ func TestValidate(t *testing.T) {
 		"AWS":           {"the flags' defaults", Config{Dialect: "AWS"}, ""},
 		"endpoint":      {"an endpoint compatible with AWS KMS", Config{Dialect: "AWS", Endpoint: "https://kms.example/"}, ""},
 		"local KMS":     {"http to a loopback address", Config{Dialect: "AWS", Endpoint: "http://127.0.0.1:4566", Region: "us-east-1"}, ""},
-		"QKMS":          {"not in this version", Config{Dialect: "QKMS"}, `--kms-dialect "QKMS" is unknown: AWS is the only dialect of this version`},
-		"no dialect":    {"the flag has a default", Config{}, `--kms-dialect "" is unknown: AWS is the only dialect of this version`},
-		"lower case":    {"dialects are spelled as in the API", Config{Dialect: "aws"}, `--kms-dialect "aws" is unknown: AWS is the only dialect of this version`},
+		"QKMS":          {"endpoint and Region have defaults", Config{Dialect: "QKMS"}, ""},
+		"no dialect":    {"the flag has a default", Config{}, `--kms-dialect "" is unknown: the dialects are AWS and QKMS`},
+		"lower case":    {"dialects are spelled as in the API", Config{Dialect: "aws"}, `--kms-dialect "aws" is unknown: the dialects are AWS and QKMS`},
 		"http endpoint": {"material is not sent in the clear", Config{Dialect: "AWS", Endpoint: "http://kms.example"}, "--kms-endpoint: the endpoint must be an https URL: http is for loopback addresses, 127.0.0.0/8, alone"},
 	}
 	for name, tc := range cases {
@@ -52,8 +52,8 @@ func TestNewRefuses(t *testing.T) {
 			`configure the KMS client (--kms-region, --kms-endpoint): "evil.example/" is not the name of an AWS Region such as eu-west-1`,
 		},
 		"invalid": {
-			"validated again, whoever forgot to", Config{Dialect: "QKMS", Region: "eu-west-1"},
-			`--kms-dialect "QKMS" is unknown: AWS is the only dialect of this version`,
+			"validated again, whoever forgot to", Config{Dialect: "qkms", Region: "eu-west-1"},
+			`--kms-dialect "qkms" is unknown: the dialects are AWS and QKMS`,
 		},
 	}
 	for name, tc := range cases {
@@ -90,6 +90,32 @@ func TestNew(t *testing.T) {
 	}
 	if !strings.Contains(scope, "AKIDEXAMPLE/") || !strings.Contains(scope, "/eu-west-1/kms/") {
 		t.Errorf("signed with %s", scope)
+	}
+}
+
+// The dialect reaches the wire: four headers are signed, for the Region that stands in where none is configured.
+func TestNewOfQKMS(t *testing.T) {
+	const arn = "arn:verenc:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	authorization := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		authorization = r.Header.Get("Authorization")
+		_, _ = io.WriteString(w, `{"KeyMetadata":{"Arn":"`+arn+`","CreationDate":"2023-12-01T00:00:00-07:00"}}`)
+	}))
+	t.Cleanup(server.Close)
+	isolate(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+	service, err := New(context.Background(), Config{Dialect: "QKMS", Endpoint: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := service.DescribeKey(context.Background(), arn)
+	if err != nil || key.ARN != arn {
+		t.Errorf("got %+v, %v", key, err)
+	}
+	if !strings.Contains(authorization, "/us-east-1/kms/") || !strings.Contains(authorization, "SignedHeaders=content-type;host;x-amz-date;x-amz-target,") {
+		t.Errorf("signed with %s", authorization)
 	}
 }
 

@@ -71,6 +71,11 @@ func (l *life) execute(action plan.Action) string {
 	case plan.LiftHold:
 		l.observed.Record.Hold = nil
 		return "LiftHold"
+	case plan.ConfirmImport:
+		intent := l.observed.Record.Intent
+		l.observed.Record.Imported = &v1alpha1.ImportedMaterial{MaterialImport: intent.MaterialImport, Time: intent.Time}
+		l.observed.Record.Intent = nil
+		return "ConfirmImport"
 	case plan.ImportMaterial:
 		l.imported(action)
 		return "ImportMaterial"

@@ -177,7 +177,7 @@ func TestGetParametersForImportAnswerWithoutDate(t *testing.T) {
 func TestGetParametersForImportRefusesAnswers(t *testing.T) {
 	const (
 		prefix   = "GetParametersForImport: "
-		unsound  = prefix + "the wrapping public key is unsound: modulus and exponent must be odd, the exponent at least 65537"
+		unsound  = prefix + "the wrapping public key is unsound: modulus and exponent must be odd, the exponent from 65537 to 2147483647"
 		notBits  = prefix + "the wrapping public key does not have the 2048 bits asked for"
 		notDER   = prefix + "the wrapping public key is not a DER-encoded public key"
 		badToken = prefix + "the import token must have 1 to 6144 bytes"
@@ -212,6 +212,7 @@ func TestGetParametersForImportRefusesAnswers(t *testing.T) {
 		"4096 bits":        {"not what was asked for", parametersAnswer(testARN, rsaKey(modulus(4096), 65537), "token"), notBits},
 		"exponent 3":       {"small", parametersAnswer(testARN, rsaKey(modulus(2048), 3), "token"), unsound},
 		"exponent 1":       {"the material in clear", parametersAnswer(testARN, rsaKey(modulus(2048), 1), "token"), unsound},
+		"huge exponent":    {"Go would not encrypt with it, after the call", parametersAnswer(testARN, rsaKey(modulus(2048), 1<<31+1), "token"), unsound},
 		"even exponent":    {"no RSA exponent", parametersAnswer(testARN, rsaKey(modulus(2048), 65538), "token"), unsound},
 		"even modulus":     {"no RSA modulus", parametersAnswer(testARN, rsaKey(new(big.Int).Add(modulus(2048), big.NewInt(1)), 65537), "token"), unsound},
 		"bad base64":       {"not a blob", `{"KeyId":"` + testARN + `","PublicKey":"%%%"}`, prefix + "the endpoint answered HTTP 200 with something that is no answer of a KMS"},

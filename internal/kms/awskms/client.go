@@ -14,6 +14,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
 )
 
 // Bounds of one call, waiting for credentials and all attempts included.
@@ -34,10 +36,13 @@ var ErrNoRegion = errors.New("no AWS Region is configured")
 
 // Config says which KMS a Service talks to.
 type Config struct {
+	// Dialect is the variant of the protocol; empty is AWS's.
+	Dialect kms.Dialect
 	// Region signs the requests and, without an Endpoint, chooses AWS's own; empty takes the one of the environment
-	// (AWS_REGION) or of the AWS profile.
+	// (AWS_REGION) or of the AWS profile, and for QKMS us-east-1 where these name none.
 	Region string
-	// Endpoint is the URL of the KMS as ParseEndpoint takes it; empty is AWS's own endpoint of the Region.
+	// Endpoint is the URL of the KMS as ParseEndpoint takes it; empty is AWS's own endpoint of the Region, or
+	// https://qkms.quilibrium.com.
 	// The SDK's endpoint variables (AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_KMS) and profile settings are ignored.
 	Endpoint string
 	// Credentials sign the requests; nil takes the SDK's default credential chain.
@@ -48,6 +53,7 @@ type Config struct {
 
 // New builds the adapter. It calls no KMS, and needs no credentials yet.
 func New(ctx context.Context, configuration Config) (*Service, error) {
+	configuration = configuration.withDefaults()
 	endpoint := configuration.Endpoint
 	if endpoint != "" {
 		var err error
@@ -66,13 +72,17 @@ func New(ctx context.Context, configuration Config) (*Service, error) {
 	client := sdk.NewFromConfig(loaded, func(o *sdk.Options) {
 		useEndpoint(o, endpoint)
 		o.HTTPClient = direct{transport}
-		o.Credentials = credentials{loaded.Credentials}
+		o.Credentials = credentials{chain: loaded.Credentials, dialect: configuration.Dialect}
 		// One attempt unless a call asks for more, whatever AWS_MAX_ATTEMPTS and AWS_RETRY_MODE say.
 		o.Retryer = aws.NopRetryer{}
 		// Bodies hold wrapped material and import tokens. The logger logs nothing either: see load.
 		o.ClientLogMode = 0
+		speak(configuration.Dialect, o)
 	})
-	return &Service{client: client, readRetryer: newReadRetryer(), readTimeout: readTimeout, importTimeout: importTimeout}, nil
+	return &Service{
+		client: client, dialect: configuration.Dialect,
+		readRetryer: newReadRetryer(), readTimeout: readTimeout, importTimeout: importTimeout,
+	}, nil
 }
 
 func load(ctx context.Context, configuration Config) (aws.Config, error) {
@@ -84,6 +94,9 @@ func load(ctx context.Context, configuration Config) (aws.Config, error) {
 		options = append(options, config.WithCredentialsProvider(configuration.Credentials))
 	}
 	loaded, err := config.LoadDefaultConfig(ctx, options...)
+	if loaded.Region == "" && configuration.Dialect == kms.DialectQKMS {
+		loaded.Region = qkmsRegion
+	}
 	switch {
 	case err != nil:
 		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)

@@ -56,8 +56,10 @@ var classes = map[string]kms.ErrorClass{
 	"DisabledException":        kms.ClassInvalidState,
 	"KMSInvalidStateException": kms.ClassInvalidState,
 
-	"InvalidAction":                 kms.ClassUnsupported,
-	"UnknownOperationException":     kms.ClassUnsupported,
+	"InvalidAction":             kms.ClassUnknownOperation,
+	"UnknownOperation":          kms.ClassUnknownOperation,
+	"UnknownOperationException": kms.ClassUnknownOperation,
+
 	"UnsupportedOperationException": kms.ClassUnsupported,
 
 	"InvalidKeyUsageException": kms.ClassInvalidRequest,

@@ -3,7 +3,6 @@ package awskms
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -41,13 +40,21 @@ func keyOf(metadata *types.KeyMetadata) kms.Key {
 	return kms.Key{
 		ARN:                  aws.ToString(metadata.Arn),
 		State:                kms.KeyState(metadata.KeyState),
-		Spec:                 kms.KeySpec(metadata.KeySpec),
+		Spec:                 specOf(metadata),
 		Usage:                string(metadata.KeyUsage),
 		Origin:               kms.Origin(metadata.Origin),
 		MultiRegion:          aws.ToBool(metadata.MultiRegion),
 		Expiry:               expiryOf(metadata),
 		CurrentKeyMaterialID: aws.ToString(metadata.CurrentKeyMaterialId),
 	}
+}
+
+// specOf falls back on the older name of the member, the only one that the documentation of QKMS knows.
+func specOf(metadata *types.KeyMetadata) kms.KeySpec {
+	if metadata.KeySpec == "" {
+		return kms.KeySpec(metadata.CustomerMasterKeySpec) //nolint:staticcheck // deprecated by AWS alone
+	}
+	return kms.KeySpec(metadata.KeySpec)
 }
 
 func expiryOf(metadata *types.KeyMetadata) kms.Expiry {
@@ -73,12 +80,6 @@ func defectOf(key kms.Key) string {
 	default:
 		return ""
 	}
-}
-
-// isKeyARN tells a key ARN from a key ID, an alias and an alias ARN.
-func isKeyARN(keyID string) bool {
-	resource := keyID[strings.LastIndex(keyID, ":")+1:]
-	return strings.HasPrefix(keyID, "arn:") && strings.HasPrefix(resource, "key/")
 }
 
 func wholeSeconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

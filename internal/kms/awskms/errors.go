@@ -105,7 +105,7 @@ func classifySilence(kmsError *kms.Error, err error) {
 	switch {
 	case errors.As(err, &unauthenticated):
 		kmsError.Class = kms.ClassAccessDenied
-		kmsError.Message = credentialsMessage(unauthenticated.cause)
+		kmsError.Message = unauthenticated.message()
 	case errors.As(err, &broken), errors.As(err, &unsent), errors.As(err, &canceled), errors.Is(err, context.DeadlineExceeded):
 		kmsError.Class = kms.ClassUnreachable
 		kmsError.Message = networkCause(err)
@@ -117,17 +117,6 @@ func classifySilence(kmsError *kms.Error, err error) {
 		kmsError.Class = kms.ClassUnreachable
 		kmsError.Message = "the call failed: " + clean(withoutOperation(err).Error())
 	}
-}
-
-// credentialsMessage tells absent credentials from refused ones, by the code of the service that refused.
-func credentialsMessage(cause error) string {
-	var refusal smithy.APIError
-	if errors.As(cause, &refusal) && cleanCode(refusal.ErrorCode()) != "" {
-		return fmt.Sprintf("the service that issues AWS credentials refused to (%s): check the role and its trust policy",
-			cleanCode(refusal.ErrorCode()))
-	}
-	return "no AWS credentials were found: give the operator some, for example by a role for its service account " +
-		"or by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 }
 
 // withoutOperation takes off the SDK's own prefix, which repeats the operation.

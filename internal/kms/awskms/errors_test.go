@@ -2,6 +2,8 @@ package awskms
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +29,8 @@ func TestErrorCodes(t *testing.T) {
 			"KMSInternalException KeyUnavailableException RequestTimeout RequestTimeoutException ServiceUnavailable " +
 			"ServiceUnavailableException",
 		"InvalidState":      "DisabledException KMSInvalidStateException",
-		"Unsupported":       "InvalidAction UnknownOperationException UnsupportedOperationException",
+		"Unsupported":       "UnsupportedOperationException",
+		"UnknownOperation":  "InvalidAction UnknownOperation UnknownOperationException",
 		"InvalidRequest":    "InvalidKeyUsageException SerializationException TagException ValidationError ValidationException",
 		"TokenRefused":      "ExpiredImportTokenException InvalidImportTokenException",
 		"CiphertextRefused": "InvalidCiphertextException",
@@ -140,6 +143,25 @@ func TestErrorAnswers(t *testing.T) {
 	}
 }
 
+// A service that repeats what it was sent must not bring wrapped material or a token into conditions and logs.
+func TestMessagesRepeatNoBlob(t *testing.T) {
+	blob := []byte(strings.Repeat("\xfb\xff\xbe\x00", 64)) // as long as what RSA_2048 wraps
+	cases := map[string]string{
+		"Base64":          base64.StdEncoding.EncodeToString(blob),
+		"URL-safe Base64": base64.RawURLEncoding.EncodeToString(blob),
+		"hex":             hex.EncodeToString(blob),
+		"cut off":         base64.StdEncoding.EncodeToString(blob)[:128],
+	}
+	isolate(t)
+	for name, text := range cases {
+		t.Run(name, func(t *testing.T) {
+			fake := newFakeKMS(t, answering(400, fmt.Sprintf(`{"__type":"ValidationException","message":"Value '%s' at 'importToken' is bad"}`, text)))
+			_, err := build(t, Config{Endpoint: fake.URL}).ImportKeyMaterial(context.Background(), permanentImport(t))
+			assertError(t, err, "InvalidRequest", "ImportKeyMaterial: ValidationException: Value '(data)' at 'importToken' is bad", false)
+		})
+	}
+}
+
 // What no case thought of may have had an effect.
 func TestUnforeseenErrorsLeaveTheOutcomeUnknown(t *testing.T) {
 	err := &smithy.OperationError{ServiceID: "KMS", OperationName: "ImportKeyMaterial", Err: errors.New("clocks\nstruck thirteen")}
@@ -152,17 +174,20 @@ func TestUnforeseenErrorsLeaveTheOutcomeUnknown(t *testing.T) {
 // A 307 or 308 is what http.Client follows with the body, to another host too.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	elsewhere := newFakeKMS(t, answering(200, "{}"))
-	const remedy = "; redirects are not followed, so the endpoint must be the URL that answers itself"
+	const untold = "the endpoint answers with a redirect, which is not followed: the endpoint must be the URL that answers itself"
+	told := func(url string) string {
+		return "the endpoint redirects to " + url + ", which is not followed: if that is the KMS, make " + url + " the endpoint"
+	}
 	locations := map[string]struct {
 		reason   string
 		location string
 		want     string
 	}{
-		"elsewhere":      {"another host", "https://kms.example/path/", "the endpoint redirects to https://kms.example/path/"},
-		"secrets":        {"what may hold a credential is left out", "https://me:hunter2@kms.example/?X-Amz-Signature=abc#x", "the endpoint redirects to https://kms.example/"},
-		"running server": {"one that would take the request", elsewhere.URL, "the endpoint redirects to " + elsewhere.URL},
-		"none":           {"a redirect without a target", "", "the endpoint answered with a redirect"},
-		"no URL":         {"a target that is none", "https://[oops", "the endpoint answered with a redirect"},
+		"elsewhere":      {"another host", "https://kms.example/path/", told("https://kms.example/path/")},
+		"secrets":        {"what may hold a credential is left out", "https://me:hunter2@kms.example/?X-Amz-Signature=abc#x", told("https://kms.example/")},
+		"running server": {"one that would take the request", elsewhere.URL, told(elsewhere.URL)},
+		"none":           {"a redirect without a target", "", untold},
+		"no URL":         {"a target that is none", "https://[oops", untold},
 	}
 	isolate(t)
 	for name, tc := range locations {
@@ -177,9 +202,9 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 				})
 				service := build(t, Config{Endpoint: fake.URL})
 				_, err := service.ImportKeyMaterial(context.Background(), permanentImport(t))
-				assertError(t, err, "Redirected", "ImportKeyMaterial: "+tc.want+remedy, false)
+				assertError(t, err, "Redirected", "ImportKeyMaterial: "+tc.want, false)
 				_, err = service.DescribeKey(context.Background(), testARN)
-				assertError(t, err, "Redirected", "DescribeKey: "+tc.want+remedy, false)
+				assertError(t, err, "Redirected", "DescribeKey: "+tc.want, false)
 				if len(fake.exchanges()) != 2 || len(elsewhere.exchanges()) != 0 {
 					t.Errorf("%s: %d requests here, %d elsewhere", tc.reason, len(fake.exchanges()), len(elsewhere.exchanges()))
 				}

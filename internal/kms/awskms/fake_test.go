@@ -118,11 +118,22 @@ func serve(t *testing.T, answer http.HandlerFunc) (*Service, *fakeKMS) {
 	return newTestService(t, Config{Endpoint: fake.URL}), fake
 }
 
+func serveDialect(t *testing.T, dialect kms.Dialect, answer http.HandlerFunc) (*Service, *fakeKMS) {
+	t.Helper()
+	fake := newFakeKMS(t, answer)
+	return newTestService(t, Config{Dialect: dialect, Endpoint: fake.URL}), fake
+}
+
 // sealed is what an import sends, with bytes that a golden request can show.
 func sealed(t *testing.T) kms.SealedMaterial {
 	t.Helper()
+	return sealedFor(t, testARN)
+}
+
+func sealedFor(t *testing.T, keyARN string) kms.SealedMaterial {
+	t.Helper()
 	wrapping := kms.Wrapping{Algorithm: kms.RSAESOAEPSHA256, KeySpec: kms.WrappingKeyRSA2048}
-	parameters := kms.NewImportParameters(testARN, wrapping, nil, []byte("token"), time.Time{})
+	parameters := kms.NewImportParameters(keyARN, wrapping, nil, []byte("token"), time.Time{})
 	material, err := parameters.Seal(func(kms.Wrapping, *rsa.PublicKey) ([]byte, error) { return []byte("wrapped"), nil })
 	if err != nil {
 		t.Fatal(err)
@@ -151,6 +162,12 @@ func spki(t *testing.T, publicKey any) string {
 		t.Fatal(err)
 	}
 	return base64.StdEncoding.EncodeToString(der)
+}
+
+// goodSPKI is a public key that nothing is wrong with.
+func goodSPKI(t *testing.T) string {
+	t.Helper()
+	return spki(t, &rsa.PublicKey{N: modulus(2048), E: 65537})
 }
 
 func parametersAnswer(keyID, publicKey, token string) string {

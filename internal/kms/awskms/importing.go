@@ -20,11 +20,11 @@ func (s *Service) ImportKeyMaterial(ctx context.Context, request kms.ImportReque
 	}
 	callCtx, cancel := context.WithTimeout(ctx, s.importTimeout)
 	defer cancel()
-	output, err := s.client.ImportKeyMaterial(callCtx, importInput(request))
+	output, err := s.client.ImportKeyMaterial(callCtx, s.importInput(request))
 	if err != nil {
 		return kms.ImportResult{}, classify(ctx, importKeyMaterial, err)
 	}
-	if defect := importDefect(output, request); defect != "" {
+	if defect := s.importDefect(output, request); defect != "" {
 		return kms.ImportResult{}, unexpected(importKeyMaterial, defect)
 	}
 	requestID, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata)
@@ -49,8 +49,8 @@ func requestDefect(request kms.ImportRequest) string {
 }
 
 // importInput leaves out what KMS takes for one kind of key or import only: ImportType and KeyMaterialId are for
-// material that a symmetric key has had before.
-func importInput(request kms.ImportRequest) *sdk.ImportKeyMaterialInput {
+// material that a symmetric key has had before, and QKMS knows neither.
+func (s *Service) importInput(request kms.ImportRequest) *sdk.ImportKeyMaterialInput {
 	input := &sdk.ImportKeyMaterialInput{
 		KeyId:                aws.String(request.Material.KeyARN()),
 		EncryptedKeyMaterial: request.Material.EncryptedKeyMaterial(),
@@ -61,18 +61,18 @@ func importInput(request kms.ImportRequest) *sdk.ImportKeyMaterialInput {
 		// The SDK writes a fraction where there is one, and some endpoints refuse a body with one.
 		input.ValidTo = aws.Time(wholeSeconds(request.Expiry.ValidTo))
 	}
-	if request.ReimportOf != "" {
+	if request.ReimportOf != "" && s.dialect != kms.DialectQKMS {
 		input.ImportType = types.ImportTypeExistingKeyMaterial
 		input.KeyMaterialId = aws.String(request.ReimportOf)
 	}
 	return input
 }
 
-// importDefect takes an empty answer for what it is: KMS sent no other before 2025, and some endpoints still do not.
-func importDefect(output *sdk.ImportKeyMaterialOutput, request kms.ImportRequest) string {
+// importDefect takes an empty answer for what it is: KMS sent no other before 2025, and QKMS documents none.
+func (s *Service) importDefect(output *sdk.ImportKeyMaterialOutput, request kms.ImportRequest) string {
 	keyID, materialID := aws.ToString(output.KeyId), aws.ToString(output.KeyMaterialId)
 	switch {
-	case keyID != "" && keyID != request.Material.KeyARN():
+	case keyID != "" && !s.names(keyID, request.Material.KeyARN()):
 		return otherKey
 	case !isNameOrEmpty(materialID):
 		return notAName

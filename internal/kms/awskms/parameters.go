@@ -21,8 +21,12 @@ const getParametersForImport = "GetParametersForImport"
 // (https://docs.aws.amazon.com/kms/latest/APIReference/API_GetParametersForImport.html).
 const maxToken = 6144
 
-// minExponent is the smallest public exponent that FIPS 186-5 allows (appendix A.1.1), and the one everybody uses.
-const minExponent = 65537
+// Public exponents: the smallest that FIPS 186-5 allows (appendix A.1.1), which is the one everybody uses, and the
+// largest that Go encrypts with.
+const (
+	minExponent = 65537
+	maxExponent = 1<<31 - 1
+)
 
 // GetParametersForImport implements kms.Service. It makes one attempt: AWS allows about one a second per account, and
 // the caller's limiter counts calls.
@@ -42,7 +46,7 @@ func (s *Service) GetParametersForImport(ctx context.Context, keyARN string, wra
 		return kms.ImportParameters{}, classify(ctx, getParametersForImport, err)
 	}
 	validTo := wholeSeconds(aws.ToTime(output.ParametersValidTo))
-	if defect := parametersDefect(output, keyARN, validTo); defect != "" {
+	if defect := s.parametersDefect(output, keyARN, validTo); defect != "" {
 		return kms.ImportParameters{}, unexpected(getParametersForImport, defect)
 	}
 	publicKey, err := wrappingKey(output.PublicKey, bits)
@@ -52,9 +56,9 @@ func (s *Service) GetParametersForImport(ctx context.Context, keyARN string, wra
 	return kms.NewImportParameters(keyARN, wrapping, publicKey, output.ImportToken, validTo), nil
 }
 
-func parametersDefect(output *sdk.GetParametersForImportOutput, keyARN string, validTo time.Time) string {
+func (s *Service) parametersDefect(output *sdk.GetParametersForImportOutput, keyARN string, validTo time.Time) string {
 	switch {
-	case aws.ToString(output.KeyId) != keyARN:
+	case !s.names(aws.ToString(output.KeyId), keyARN):
 		return otherKey
 	case len(output.ImportToken) == 0 || len(output.ImportToken) > maxToken:
 		return fmt.Sprintf("the import token must have 1 to %d bytes", maxToken)
@@ -78,8 +82,9 @@ func wrappingKey(der []byte, bits int) (*rsa.PublicKey, error) {
 		return nil, errors.New("the wrapping public key is not an RSA key")
 	case publicKey.N.BitLen() != bits:
 		return nil, fmt.Errorf("the wrapping public key does not have the %d bits asked for", bits)
-	case publicKey.E < minExponent || publicKey.E%2 == 0 || publicKey.N.Bit(0) == 0:
-		return nil, fmt.Errorf("the wrapping public key is unsound: modulus and exponent must be odd, the exponent at least %d", minExponent)
+	case publicKey.E < minExponent || publicKey.E > maxExponent || publicKey.E%2 == 0 || publicKey.N.Bit(0) == 0:
+		return nil, fmt.Errorf("the wrapping public key is unsound: modulus and exponent must be odd, the exponent from %d to %d",
+			minExponent, maxExponent)
 	default:
 		return publicKey, nil
 	}

@@ -49,6 +49,18 @@ func TestGoldenRequests(t *testing.T) {
 			target: "TrentService.GetParametersForImport",
 			want:   `{"KeyId":"` + testARN + `","WrappingAlgorithm":"RSAES_OAEP_SHA_256","WrappingKeySpec":"RSA_2048"}`,
 		},
+		"GetParametersForImport for a private key": {
+			reason: "names go through as they are",
+			call: func(s *Service) error {
+				wrapping := kms.Wrapping{Algorithm: kms.RSAAESKeyWrapSHA256, KeySpec: kms.WrappingKeyRSA4096}
+				_, err := s.GetParametersForImport(context.Background(), testARN, wrapping)
+				return err
+			},
+			answer: parametersAnswer(testARN, spki(t, &rsa.PublicKey{N: modulus(4096), E: 65537}), "token"),
+			target: "TrentService.GetParametersForImport",
+			want:   `{"KeyId":"` + testARN + `","WrappingAlgorithm":"RSA_AES_KEY_WRAP_SHA_256","WrappingKeySpec":"RSA_4096"}`,
+		},
+		// Of keys that are not symmetric, re-imports look like this too: KMS takes ImportType and KeyMaterialId for no other.
 		"permanent import": {
 			reason: "ExpirationModel always, ValidTo never",
 			call:   importing(kms.ImportRequest{Material: sealed(t), Expiry: kms.Expiry{Model: kms.KeyMaterialDoesNotExpire}}),
@@ -63,8 +75,18 @@ func TestGoldenRequests(t *testing.T) {
 			want: `{"EncryptedKeyMaterial":"d3JhcHBlZA==","ExpirationModel":"KEY_MATERIAL_EXPIRES","ImportToken":"dG9rZW4=",` +
 				`"KeyId":"` + testARN + `","ValidTo":1798761600}`,
 		},
-		"re-import": {
+		"permanent re-import": {
 			reason: "ImportType and KeyMaterialId for material the key has had, and then only",
+			call: importing(kms.ImportRequest{
+				Material: sealed(t), Expiry: kms.Expiry{Model: kms.KeyMaterialDoesNotExpire}, ReimportOf: strings.Repeat("0a", 32),
+			}),
+			target: "TrentService.ImportKeyMaterial",
+			want: `{"EncryptedKeyMaterial":"d3JhcHBlZA==","ExpirationModel":"KEY_MATERIAL_DOES_NOT_EXPIRE","ImportToken":"dG9rZW4=",` +
+				`"ImportType":"EXISTING_KEY_MATERIAL","KeyId":"` + testARN + `",` +
+				`"KeyMaterialId":"` + strings.Repeat("0a", 32) + `"}`,
+		},
+		"expiring re-import": {
+			reason: "likewise",
 			call: importing(kms.ImportRequest{
 				Material: sealed(t), Expiry: expiring(time.Unix(1798761600, 0)), ReimportOf: strings.Repeat("0a", 32),
 			}),

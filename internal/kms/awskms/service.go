@@ -1,4 +1,5 @@
-// Package awskms is the kms.Service of AWS KMS and of endpoints that speak its protocol, on the AWS SDK for Go.
+// Package awskms is the kms.Service of AWS KMS, of QKMS, and of endpoints that speak the protocol of either, on the AWS
+// SDK for Go.
 package awskms
 
 import (
@@ -13,6 +14,7 @@ import (
 // Service is one Region of an account, or one endpoint.
 type Service struct {
 	client        *sdk.Client
+	dialect       kms.Dialect
 	readRetryer   aws.Retryer
 	readTimeout   time.Duration
 	importTimeout time.Duration

@@ -1,6 +1,7 @@
 package awskms
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
@@ -31,8 +32,13 @@ func serviceMessage(modeled smithy.APIError, requestID string) string {
 	if len(requestID) >= minRequestID {
 		message = strings.ReplaceAll(message, requestID, "(request ID)")
 	}
-	return clean(sessionName.ReplaceAllString(message, "$1"))
+	message = sessionName.ReplaceAllString(message, "$1")
+	return clean(blob.ReplaceAllString(message, "(data)"))
 }
+
+// blob is what a service repeats of wrapped material or an import token, as Base64 or hex. Both are longer; names of
+// KMS's, key material IDs with their 64 characters among them, are shorter.
+var blob = regexp.MustCompile(`[A-Za-z0-9+/_-]{128,}=*`)
 
 // sessionName is the end of an assumed role's ARN in AWS's sentences. The SDK makes up a new one whenever it renews its
 // credentials, so it would change a condition that says nothing new.
@@ -81,11 +87,11 @@ func isRedirect(status int) bool { return status >= 300 && status <= 399 }
 
 // redirectMessage names where the endpoint points, without the parts of a URL that may hold a credential.
 func redirectMessage(response *smithyhttp.Response) string {
-	const remedy = "; redirects are not followed, so the endpoint must be the URL that answers itself"
 	location, err := response.Location()
 	if err != nil || location.Host == "" {
-		return "the endpoint answered with a redirect" + remedy
+		return "the endpoint answers with a redirect, which is not followed: the endpoint must be the URL that answers itself"
 	}
 	target := url.URL{Scheme: location.Scheme, Host: location.Host, Path: location.Path}
-	return "the endpoint redirects to " + clean(target.String()) + remedy
+	return fmt.Sprintf("the endpoint redirects to %[1]s, which is not followed: if that is the KMS, make %[1]s the endpoint",
+		clean(target.String()))
 }

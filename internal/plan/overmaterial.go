@@ -1,0 +1,70 @@
+package plan
+
+import (
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+)
+
+// A KMS that takes the same material again over itself proves by that what it holds, and moves its expiry. QKMS documents
+// that it does not: there an import is for a key without material. So what a key holds is known from the answer to the
+// import alone, and where that was lost, from an expiry that nobody else would have chosen to the second.
+
+// importsOverMaterial reports whether an import into a key that holds material can succeed.
+func (o Observed) importsOverMaterial() bool { return o.Dialect != kms.DialectQKMS }
+
+// hasOtherMaterials reports whether keys can have several materials. QKMS documents no rotation.
+func (o Observed) hasOtherMaterials() bool { return o.Dialect != kms.DialectQKMS }
+
+// mayImport reports whether this KMS takes an import into the key as it was seen.
+func (o Observed) mayImport() bool {
+	return o.importsOverMaterial() || o.Look.Key.State == kms.KeyStatePendingImport
+}
+
+// confirmIntent decides about an import whose answer was lost where the key now holds material and the import cannot be
+// made once more.
+func confirmIntent(o Observed) *Step {
+	intent := o.Record.Intent
+	was, is := kms.KeyState(intent.KeyState), o.Look.Key.Expiry
+	if was == kms.KeyStatePendingImport && is.Model == kms.KeyMaterialExpires && is.Equal(RecordedExpiry(intent.MaterialImport)) {
+		return do(ConfirmImport{})
+	}
+	return stall(v1alpha1.ReasonMaterialUnverifiable,
+		"the answer to an import was lost, and the key holds material of which it cannot be told whether it is the Secret's: "+
+			"delete the key's material in KMS if you are certain that the Secret holds the same bytes, and it is imported again")
+}
+
+// expiryStands is expiryDiffers where the expiry of material that is there cannot be moved. What the spec asks for is
+// imported when the key is empty, and until then a warning says so.
+func expiryStands(d Desired, o Observed) *Step {
+	recorded := RecordedExpiry(o.imported().MaterialImport)
+	if !d.Expiry.Equal(recorded) || o.expired(recorded) {
+		if step := invalidExpiry(d, o); step != nil {
+			return step
+		}
+	}
+	switch believe(d, o) {
+	case agreed, unconverged:
+		return nil
+	case propagating:
+		return progress("the import succeeded; waiting for KMS to show the new expiry", propagationPoll(o))
+	case firstContradiction:
+		return progress("KMS reports another expiry than was imported; looking again before acting on it", contradictionDelay)
+	case fact:
+		return stall(v1alpha1.ReasonMaterialUnverifiable,
+			"KMS reports another expiry than was imported, so somebody has imported material since, and whether it is the Secret's cannot be told: "+
+				"delete the key's material in KMS if you are certain that the Secret holds the same bytes, and it is imported again")
+	default:
+		return nil
+	}
+}
+
+// needsInterruption stands, once it is known, until a look shows an empty key or the spec asks for what was imported.
+func needsInterruption(d Desired, o Observed) bool {
+	if o.importsOverMaterial() || d.Expiry.Equal(RecordedExpiry(o.imported().MaterialImport)) {
+		return false
+	}
+	if o.Look == nil || o.Look.Err != nil || o.elsewhere() {
+		return conditionOf(o.Status, v1alpha1.ConditionRenewalNeedsInterruption) != nil
+	}
+	return o.Look.Key.State != kms.KeyStatePendingImport
+}
