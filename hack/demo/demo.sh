@@ -2,6 +2,7 @@
 # Shows the operator at work on this machine: `make demo` runs it, `make demo-stop` runs it with the argument "stop".
 #
 #   KUBEBUILDER_ASSETS  where kube-apiserver, etcd and kubectl are; default bin/k8s
+#   DIALECT             AWS (default) or QKMS: which KMS to play
 #   KEEP=1              leave everything running at the end
 #
 # Whatever it makes is in bin/demo; only the logs stay there.
@@ -12,6 +13,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 assets=${KUBEBUILDER_ASSETS:-$root/bin/k8s}
 demo=$root/bin/demo
 helper=$demo/helper
+dialect=${DIALECT:-AWS}
 operator=kms-key-import-operator
 system=kms-key-import-system
 
@@ -59,6 +61,13 @@ stop() {
 }
 
 prepare() {
+	case $dialect in
+	AWS | QKMS) ;;
+	*)
+		echo "demo: DIALECT is AWS or QKMS, not $dialect" >&2
+		exit 2
+		;;
+	esac
 	local program
 	for program in "$assets"/{etcd,kube-apiserver,kubectl} "$root"/bin/{manager,localkms}; do
 		if [[ ! -x $program ]]; then
@@ -105,7 +114,7 @@ start_cluster() {
 	start_kms "$kms_port"
 	await 60 "the local KMS" "$helper" get "$AWS_ENDPOINT_URL_KMS/healthz"
 	await 120 "kube-apiserver" kubectl get --raw=/readyz
-	say "kube-apiserver at $server, with etcd" "local KMS at $AWS_ENDPOINT_URL_KMS"
+	say "kube-apiserver at $server, with etcd" "local KMS at $AWS_ENDPOINT_URL_KMS, in the dialect of $dialect"
 }
 
 install_operator() {
@@ -126,15 +135,24 @@ start_operator() {
 }
 
 create_keys() {
-	title "Two KMS keys that wait for material, and two Secrets that hold some"
-	symmetric=$("$helper" create-key SYMMETRIC_DEFAULT)
-	hmac=$("$helper" create-key HMAC_256)
-	say "KMS CreateKey, Origin EXTERNAL:" \
-		"  SYMMETRIC_DEFAULT  $symmetric  $("$helper" key-state "$symmetric")" \
-		"  HMAC_256           $hmac  $("$helper" key-state "$hmac")"
+	title "KMS keys that wait for material, and a Secret for each that holds some"
 	show kubectl create namespace demo
+	create_key SYMMETRIC_DEFAULT
+	symmetric=$created
 	create_secret payments-material
-	create_secret sessions-material
+	if [[ $dialect == AWS ]]; then
+		create_key HMAC_256
+		hmac=$created
+		create_secret sessions-material
+	else
+		say "QKMS imports into symmetric keys only, so there is no HMAC key here."
+	fi
+}
+
+# create_key KEY_SPEC
+create_key() {
+	created=$("$helper" create-key "$1")
+	say "KMS CreateKey, $1, Origin EXTERNAL: $created is $("$helper" key-state "$created")"
 }
 
 # create_secret NAME lets the material pass through a pipe alone: no file and no list of processes ever shows it.
@@ -147,7 +165,9 @@ create_secret() {
 import() {
 	title "A KMSKeyImport for each: the operator imports the material"
 	write_manifest payments "$symmetric" >"$demo/keys.yaml"
-	write_manifest sessions "$hmac" >>"$demo/keys.yaml"
+	if [[ $dialect == AWS ]]; then
+		write_manifest sessions "$hmac" >>"$demo/keys.yaml"
+	fi
 	echo
 	indent <"$demo/keys.yaml"
 	show kubectl apply -f bin/demo/keys.yaml
@@ -181,7 +201,8 @@ show_ready() {
 
 show_encryption() {
 	title "The symmetric key works: what it encrypts, it decrypts"
-	local text="the quick brown fox" decrypted
+	local decrypted
+	text="the quick brown fox"
 	ciphertext=$("$helper" encrypt "$symmetric" "$text")
 	decrypted=$("$helper" decrypt "$symmetric" <<<"$ciphertext")
 	say "plaintext    $text" "KMS Encrypt  ${ciphertext:0:72}..." "KMS Decrypt  $decrypted"
@@ -190,6 +211,11 @@ show_encryption() {
 
 show_proof() {
 	title "The proof: KMS holds exactly the bytes of the Secret"
+	if [[ $dialect == QKMS ]]; then
+		say "Left out: it takes an HMAC key, and QKMS imports none. The next step shows as much as can be shown here:" \
+			"a ciphertext from before a deletion opens after the re-import, so the same bytes are back."
+		return
+	fi
 	say "Nobody else can compute this HMAC: KMS, with the key, and this script, with the Secret, come to the same."
 	local message="message 42" by_kms by_us
 	by_kms=$("$helper" mac "$hmac" "$message")
@@ -219,6 +245,7 @@ show_healing() {
 	show kubectl get kki -n demo
 	answer=$("$helper" decrypt "$symmetric" <<<"$ciphertext")
 	say "KMS Decrypt, of the ciphertext from before:  $answer"
+	[[ $answer == "$text" ]] || fail "the healed key does not decrypt what it encrypted before"
 }
 
 # is_healed REQUEST succeeds when the request was acted on and KMS says that the key is usable.
@@ -254,10 +281,10 @@ keep() {
 		     bin/demo/helper delete-material $symmetric
 		     "\$KUBECTL" annotate --overwrite kki/payments -n demo kms.keyimport.dev/reconcile-requested-at="\$(date)"
 
-		     # Put other bytes into a Secret, and see that they are not imported:
-		     head -c 32 /dev/urandom | "\$KUBECTL" create secret generic sessions-material -n demo \\
+		     # Put other bytes into the Secret, and see that they are not imported:
+		     head -c 32 /dev/urandom | "\$KUBECTL" create secret generic payments-material -n demo \\
 		       --from-file=material=/dev/stdin --dry-run=client -o json |
-		       "\$KUBECTL" patch secret sessions-material -n demo --type=merge --patch-file=/dev/stdin
+		       "\$KUBECTL" patch secret payments-material -n demo --type=merge --patch-file=/dev/stdin
 		     "\$KUBECTL" get kki -n demo
 
 		     make demo-stop

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the demo starts, and with which flags; sourced by demo.sh.
 
-: "${root:?} ${assets:?} ${demo:?} ${helper:?} ${operator:?} ${system:?}" # demo.sh says which
+: "${root:?} ${assets:?} ${demo:?} ${helper:?} ${operator:?} ${system:?} ${dialect:?}" # demo.sh says which
 
 # start_etcd PORT
 start_etcd() {
@@ -37,10 +37,14 @@ write_kubeconfig() {
 }
 
 # start_kms PORT
+#
+# In the dialect of QKMS it takes requests only as its documentation has them signed.
 start_kms() {
+	local strict=()
+	if [[ $dialect == QKMS ]]; then strict=(--strict-signing); fi
 	export AWS_ENDPOINT_URL_KMS=http://127.0.0.1:$1 AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
 	export AWS_ACCESS_KEY_ID=localkms AWS_SECRET_ACCESS_KEY=localkms
-	start localkms "$root/bin/localkms" --listen="127.0.0.1:$1" --region="$AWS_REGION" \
+	start localkms "$root/bin/localkms" --listen="127.0.0.1:$1" --dialect="$dialect" "${strict[@]}" --region="$AWS_REGION" \
 		--access-key-id="$AWS_ACCESS_KEY_ID" --secret-access-key="$AWS_SECRET_ACCESS_KEY"
 }
 
@@ -51,7 +55,8 @@ start_manager() {
 	start "manager-$1" env AWS_ACCESS_KEY_ID="$AWS_ACCESS_KEY_ID" AWS_SECRET_ACCESS_KEY="$AWS_SECRET_ACCESS_KEY" \
 		AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true \
 		"$root/bin/manager" --kubeconfig="$demo/manager.kubeconfig" \
-		--kms-endpoint="$AWS_ENDPOINT_URL_KMS" --kms-region="$AWS_REGION" --operator-namespace="$system" \
+		--kms-endpoint="$AWS_ENDPOINT_URL_KMS" --kms-region="$AWS_REGION" --kms-dialect="$dialect" \
+		--operator-namespace="$system" \
 		--leader-elect --leader-election-lease-duration=6s --leader-election-renew-deadline=5s --leader-election-retry-period=1s \
 		--health-probe-bind-address="127.0.0.1:$2" --metrics-bind-address="127.0.0.1:$3" --log-format=text
 	await 60 "manager $1" "$helper" get "http://127.0.0.1:$2/readyz"
