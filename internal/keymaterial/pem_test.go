@@ -2,6 +2,7 @@ package keymaterial
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
@@ -150,7 +151,7 @@ func selfSigned(t *testing.T, pkcs8 []byte) (certificate, public []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer := key.(interface{ Public() cryptoPublicKey })
+	signer := key.(interface{ Public() crypto.PublicKey })
 	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
 	certificate, err = x509.CreateCertificate(rand.Reader, template, template, signer.Public(), key)
 	if err != nil {
