@@ -32,6 +32,8 @@ const (
 		"and where the Secret holds Base64 or hex text, set spec.material.encoding to Base64 or Hex"
 	takes28Bytes = "A key of KeySpec HMAC_224 takes exactly 28 bytes (224 bits) of key material: `openssl rand -out material 28` makes some, " +
 		"and where the Secret holds Base64 or hex text, set spec.material.encoding to Base64 or Hex"
+	takesRandomBytes = "Key material must be random bytes, not text, one repeated byte, a counting sequence or a private key: " +
+		"`openssl rand` makes some, and where the Secret holds Base64 or hex text, set spec.material.encoding to Base64 or Hex"
 )
 
 var _ = DescribeTable("A value that is no material for its key stalls before any call but the look, and only what is expected is said",
@@ -63,7 +65,8 @@ var _ = DescribeTable("A value that is no material for its key stalls before any
 	Entry("parameters before the key", "`openssl ecparam -genkey` without -noout", kmstypes.KeySpecEccNistP256, pemEncoding, func() []byte {
 		return append(pemBlock("EC PARAMETERS", []byte{6, 0}), newECKey(elliptic.P256()).ownPEM()...)
 	}, takesPEM),
-	Entry("a private key of the right length", "that of Ed25519 has 48 bytes, and PEM says what it is", kmstypes.KeySpecHmac384, pemEncoding, ed25519Key, takes48Bytes),
+	Entry("a private key of the right length", "that of Ed25519 has 48 bytes, and PEM says what it is", kmstypes.KeySpecHmac384, pemEncoding, func() []byte { return pemBlock("PRIVATE KEY", ed25519Key()) }, takes48Bytes),
+	Entry("the same in DER", "nothing but its structure says what it is", kmstypes.KeySpecHmac384, rawEncoding, ed25519Key, takesRandomBytes),
 	Entry("an HMAC key that is too long", "KMS's pages disagree about it", kmstypes.KeySpecHmac224, rawEncoding, func() []byte { return randomBytes(32) }, takes28Bytes),
 	Entry("text of the right bytes", "hex is not guessed", kmstypes.KeySpecHmac224, rawEncoding, func() []byte { return hexText(randomBytes(28)).value }, takes28Bytes),
 )
@@ -92,7 +95,7 @@ func ed25519Key() []byte {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(der).To(HaveLen(48))
-	return pemBlock("PRIVATE KEY", der)
+	return der
 }
 
 func certificate() []byte {

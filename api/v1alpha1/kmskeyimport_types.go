@@ -79,8 +79,8 @@ type KeyMaterialSource struct {
 	Encoding MaterialEncoding `json:"encoding,omitempty"`
 
 	// weakMaterialPolicy says what happens at the first import to raw bytes that look like no key: all the same, a
-	// counting sequence, or printable text. Reject stalls the object; Allow imports them, for tests. Private keys are
-	// not judged.
+	// counting sequence, printable text, or a private key in DER. Reject stalls the object; Allow imports them, for
+	// tests. What goes into RSA and EC keys is not judged.
 	// +kubebuilder:default=Reject
 	// +optional
 	WeakMaterialPolicy WeakMaterialPolicy `json:"weakMaterialPolicy,omitempty"`

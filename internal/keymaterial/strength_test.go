@@ -1,14 +1,20 @@
 package keymaterial
 
 import (
+	"bytes"
+	"crypto/ecdh"
+	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/x509"
+	"encoding/asn1"
 	"strings"
 	"testing"
 )
 
+const notRandom = "Key material must be random bytes, not text, one repeated byte, a counting sequence or a private key: " +
+	"`openssl rand` makes some, and where the Secret holds Base64 or hex text, set spec.material.encoding to Base64 or Hex"
+
 func TestCheckStrength(t *testing.T) {
-	const refused = "Key material must be random bytes, not text, one repeated byte or a counting sequence: " +
-		"`openssl rand` makes some, and where the Secret holds Base64 or hex text, set spec.material.encoding to Base64 or Hex"
 	descending := counting(200, 32)
 	for i := range descending {
 		descending[i] = 5 - byte(i)
@@ -50,12 +56,83 @@ func TestCheckStrength(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := CheckStrength(newMaterial(tc.raw), "HMAC_256")
 			if tc.weak {
-				assertInvalid(t, err, refused)
+				assertInvalid(t, err, notRandom)
 			} else if err != nil {
 				t.Errorf("%s: %v", tc.reason, err)
 			}
 		})
 	}
+}
+
+// Private keys in DER that are as long as an HMAC key, and what only looks like one.
+func TestCheckStrengthKnowsPrivateKeys(t *testing.T) {
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	montgomery, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scalar := make([]byte, 32)
+	_, _ = rand.Read(scalar)
+	named := sec1(t, ecPrivateKey{Version: 1, PrivateKey: scalar, Parameters: curveName(t, 1, 3, 132, 0, 10)})
+	unnamed := sec1(t, ecPrivateKey{Version: 1, PrivateKey: scalar})
+	secp256k1, ok := marshalPKCS8(ecPublicKey(), marshal(t, asn1.ObjectIdentifier{1, 3, 132, 0, 10}), unnamed)
+	if !ok {
+		t.Fatal("there is no PKCS#8 of the key")
+	}
+	ed25519DER := pkcs8Of(t, edwards)
+	cases := map[string]struct {
+		reason string
+		spec   string
+		raw    []byte
+		length int
+		key    bool
+	}{
+		"Ed25519, PKCS#8":   {"RFC 8410, section 7", "HMAC_384", ed25519DER, 48, true},
+		"X25519, PKCS#8":    {"RFC 8410, section 7", "HMAC_384", pkcs8Of(t, montgomery), 48, true},
+		"secp256k1, SEC 1":  {"with its curve, without its public key", "HMAC_384", named, 48, true},
+		"secp256k1, PKCS#8": {"without its public key", "HMAC_512", secp256k1, 64, true},
+		"a symmetric key":   {"the rule knows no lengths", "SYMMETRIC_DEFAULT", unnamed, 39, true},
+		"another version":   {"PKCS#8 has 0 and 1", "HMAC_384", changed(ed25519DER, 4), 48, false},
+		"another length":    {"it does not end where the key does", "HMAC_384", changed(ed25519DER, 1), 48, false},
+		"another tag":       {"the seed is an OCTET STRING", "HMAC_384", changed(ed25519DER, 12), 48, false},
+		"a byte more":       {"it is not all of the material", "HMAC_384", append(bytes.Clone(ed25519DER), 0), 49, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if len(tc.raw) != tc.length {
+				t.Errorf("%s: %d bytes, want %d", tc.reason, len(tc.raw), tc.length)
+			}
+			before := bytes.Clone(tc.raw)
+			err := CheckStrength(newMaterial(tc.raw), tc.spec)
+			if tc.key {
+				assertInvalid(t, err, notRandom)
+			} else if err != nil {
+				t.Errorf("%s: %v", tc.reason, err)
+			}
+			if !bytes.Equal(before, tc.raw) {
+				t.Error("CheckStrength wrote into the material")
+			}
+		})
+	}
+}
+
+func pkcs8Of(t *testing.T, key any) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// changed is raw with another value in one place.
+func changed(raw []byte, place int) []byte {
+	other := bytes.Clone(raw)
+	other[place] += 2
+	return other
 }
 
 // The bytes of a private key are no random ones, and say nothing about how it was made.
