@@ -19,6 +19,8 @@ import (
 	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms"
 )
 
+var newYear = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // The contract of kms.Service, kept by the adapter over the local KMS.
 func TestContract(t *testing.T) {
 	isolate(t)
