@@ -159,7 +159,7 @@ func TestBadFlags(t *testing.T) {
 		"argument":           {reason: "there are none", args: []string{"what"}, want: `unexpected argument "what": see --help`},
 		"account":            {reason: "the package says so", args: []string{"--account-id=1"}, want: `configure local KMS: account ID "1" is not 12 digits`},
 		"dialect":            {reason: "the package says so", args: []string{"--dialect=aws"}, want: `configure local KMS: dialect "aws" is neither AWS nor QKMS`},
-		"assumption":         {reason: "the package says so", args: []string{"--assume=TokenReusable,Nothing"}, want: `configure local KMS: assumption "Nothing" is not one of those that Assumptions lists`},
+		"assumption":         {reason: "the package says so", args: []string{"--assume=TokenReusable,Nothing"}, want: `configure local KMS: there is no assumption "Nothing": localkms --help lists them`},
 		"Region":             {reason: "the package says so", args: []string{"--region=europe"}, want: `configure local KMS: region "europe" is not a Region name such as us-east-1`},
 		"TTL":                {reason: "tokens live", args: []string{"--import-token-ttl=0s"}, want: "--import-token-ttl must be positive, not 0s"},
 		"no credentials":     {reason: "nobody could sign", args: []string{"--secret-access-key="}, want: "--access-key-id and --secret-access-key must not be empty"},

@@ -82,7 +82,7 @@ func Assumptions() []AssumptionInfo {
 func (a Assumption) validate() error {
 	known := slices.ContainsFunc(Assumptions(), func(info AssumptionInfo) bool { return info.Assumption == a })
 	if !known {
-		return fmt.Errorf("assumption %q is not one of those that Assumptions lists", a)
+		return fmt.Errorf("there is no assumption %q: localkms --help lists them", a)
 	}
 	return nil
 }

@@ -266,7 +266,7 @@ func TestAssumptionsListed(t *testing.T) {
 		t.Errorf("%d assumptions; TestAssumptions has 24", len(seen))
 	}
 	_, err := localkms.New(localkms.Options{Assume: []localkms.Assumption{"GoodWeather"}})
-	if err == nil || err.Error() != `configure local KMS: assumption "GoodWeather" is not one of those that Assumptions lists` {
+	if err == nil || err.Error() != `configure local KMS: there is no assumption "GoodWeather": localkms --help lists them` {
 		t.Errorf("%v", err)
 	}
 }

@@ -51,6 +51,9 @@ func openAccount(t *testing.T) *account {
 	}
 	configuration := Config{Dialect: a.dialect, Region: *askedRegion, Endpoint: *askedEndpoint}
 	own, err := New(t.Context(), configuration)
+	if errors.Is(err, ErrNoRegion) {
+		t.Fatalf("%v: say REGION=, or set AWS_REGION", err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
