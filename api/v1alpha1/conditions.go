@@ -182,6 +182,6 @@ const (
 
 	// ReasonNoImportOverMaterial (RenewalNeedsInterruption True): the expiry that the spec asks for is not in force, since
 	// this KMS imports only into a key without material. Remedy: delete the key's material in KMS when an interruption
-	// does no harm, or wait for its expiry.
+	// does no harm, or wait for its expiry if it has one.
 	ReasonNoImportOverMaterial = "NoImportOverMaterial"
 )

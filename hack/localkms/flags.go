@@ -114,6 +114,10 @@ func (c *config) check(flags *pflag.FlagSet) error {
 		return errors.New("--tls-self-signed and --tls-ca-file go together")
 	case len(c.tlsHosts) > 0 && !c.tlsSelfSigned:
 		return errors.New("--tls-host goes with --tls-self-signed")
+	case flags.Changed("region") && len(c.regions) == 0:
+		return errors.New("--region must name a Region; leave it out for any")
+	case c.propagation.Flicker && c.propagation.Delay == 0:
+		return errors.New("--propagation-flicker goes with --propagation-delay")
 	case flags.Changed("admin-listen") && !c.enableFaults:
 		return errors.New("--admin-listen goes with --enable-faults")
 	case !isLoopback(c.adminListen):

@@ -46,15 +46,17 @@ func TestFlags(t *testing.T) {
 		"principal": {reason: "beside the first, with colons in the secret", args: []string{alice + "=a:b:c"}, change: func(o *localkms.Options) {
 			o.Principals = append(o.Principals, localkms.Principal{ARN: alice, AccessKeyID: "a", SecretAccessKey: "b:c"})
 		}},
-		"propagation-delay":   {reason: "of the server", args: []string{"10s"}, change: func(o *localkms.Options) { o.Propagation.Delay = 10 * time.Second }},
-		"propagation-flicker": {reason: "of the server", args: []string{"true"}, change: func(o *localkms.Options) { o.Propagation.Flicker = true }},
-		"region":              {reason: "a list", args: []string{"eu-west-1,eu-west-2"}, change: func(o *localkms.Options) { o.Regions = []string{"eu-west-1", "eu-west-2"} }},
-		"rotation-time":       {reason: "of the server", args: []string{"30s"}, change: func(o *localkms.Options) { o.RotationTime = 30 * time.Second }},
-		"secret-access-key":   {reason: "of the first principal, with any characters", args: []string{"a=b:c,d"}, change: func(o *localkms.Options) { o.Principals[0].SecretAccessKey = "a=b:c,d" }},
-		"strict-signing":      {reason: "of the server", args: []string{"true"}, change: func(o *localkms.Options) { o.StrictSigning = true }},
-		"tls-ca-file":         {reason: "see TestTLS", args: []string{"x", "--tls-self-signed"}},
-		"tls-host":            {reason: "see TestTLS", args: []string{"x", "--tls-self-signed", "--tls-ca-file=x"}},
-		"tls-self-signed":     {reason: "see TestTLS", args: []string{"true", "--tls-ca-file=x"}},
+		"propagation-delay": {reason: "of the server", args: []string{"10s"}, change: func(o *localkms.Options) { o.Propagation.Delay = 10 * time.Second }},
+		"propagation-flicker": {reason: "of the server", args: []string{"true", "--propagation-delay=3s"}, change: func(o *localkms.Options) {
+			o.Propagation = localkms.Propagation{Delay: 3 * time.Second, Flicker: true}
+		}},
+		"region":            {reason: "a list", args: []string{"eu-west-1,eu-west-2"}, change: func(o *localkms.Options) { o.Regions = []string{"eu-west-1", "eu-west-2"} }},
+		"rotation-time":     {reason: "of the server", args: []string{"30s"}, change: func(o *localkms.Options) { o.RotationTime = 30 * time.Second }},
+		"secret-access-key": {reason: "of the first principal, with any characters", args: []string{"a=b:c,d"}, change: func(o *localkms.Options) { o.Principals[0].SecretAccessKey = "a=b:c,d" }},
+		"strict-signing":    {reason: "of the server", args: []string{"true"}, change: func(o *localkms.Options) { o.StrictSigning = true }},
+		"tls-ca-file":       {reason: "see TestTLS", args: []string{"x", "--tls-self-signed"}},
+		"tls-host":          {reason: "see TestTLS", args: []string{"x", "--tls-self-signed", "--tls-ca-file=x"}},
+		"tls-self-signed":   {reason: "see TestTLS", args: []string{"true", "--tls-ca-file=x"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -161,6 +161,8 @@ func TestBadFlags(t *testing.T) {
 		"dialect":            {reason: "the package says so", args: []string{"--dialect=aws"}, want: `configure local KMS: dialect "aws" is neither AWS nor QKMS`},
 		"assumption":         {reason: "the package says so", args: []string{"--assume=TokenReusable,Nothing"}, want: `configure local KMS: there is no assumption "Nothing": localkms --help lists them`},
 		"Region":             {reason: "the package says so", args: []string{"--region=europe"}, want: `configure local KMS: region "europe" is not a Region name such as us-east-1`},
+		"no Region":          {reason: "left out it is any", args: []string{"--region="}, want: "--region must name a Region; leave it out for any"},
+		"flicker of nothing": {reason: "it is within the delay", args: []string{"--propagation-flicker"}, want: "--propagation-flicker goes with --propagation-delay"},
 		"TTL":                {reason: "tokens live", args: []string{"--import-token-ttl=0s"}, want: "--import-token-ttl must be positive, not 0s"},
 		"no credentials":     {reason: "nobody could sign", args: []string{"--secret-access-key="}, want: "--access-key-id and --secret-access-key must not be empty"},
 		"address":            {reason: "the net package says so", args: []string{"--listen=127.0.0.1:99999"}, want: "listen tcp: address 99999: invalid port"},

@@ -52,6 +52,9 @@ func (s *servers) close() {
 	}
 }
 
+// patience is how long requests under way may take to end.
+const patience = 5 * time.Second
+
 // serve answers requests until ctx ends, then lets those that are under way finish.
 func (s *servers) serve(ctx context.Context, kms *localkms.Server) error {
 	server := newHTTPServer(s.handler)
@@ -69,10 +72,10 @@ func (s *servers) serve(ctx context.Context, kms *localkms.Server) error {
 	case <-ctx.Done():
 	}
 	_ = kms.Close() // requests that wait for a wrapping key need not; never fails
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("stop serving: %w", err), server.Close())
+		return errors.Join(fmt.Errorf("requests under way for more than %s were dropped: %w", patience, err), server.Close())
 	}
 	return nil
 }

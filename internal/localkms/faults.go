@@ -111,7 +111,7 @@ func (f Fault) validate() error {
 		return errors.New("a fault needs an operation, such as ImportKeyMaterial or *")
 	}
 	if f.Operation != "*" && !isOperation(f.Operation) {
-		return fmt.Errorf("%q is not an operation of the local KMS", f.Operation)
+		return errNoOperation(f.Operation)
 	}
 	for _, check := range []func() error{f.validateNumbers, f.validateDrop, f.validateCode} {
 		if err := check(); err != nil {
@@ -151,6 +151,10 @@ func (f Fault) validateCode() error {
 		return fmt.Errorf("status %d is not one of an error (400 to 599)", f.Status)
 	}
 	return nil
+}
+
+func errNoOperation(name string) error {
+	return fmt.Errorf("%q is not an operation of the local KMS", name)
 }
 
 func errUnknownPreset(name string) error {

@@ -489,6 +489,7 @@ func TestFaultsHandlerRefusals(t *testing.T) {
 		"too much":          {reason: "a mistake in any case", body: "[" + strings.Repeat(" ", 1<<20) + "]", want: format, more: true},
 		"unknown preset":    {reason: "there is one", path: "/faults/gcp-quotas", want: `"gcp-quotas" is not a preset: the one there is is aws-quotas`},
 		"PUT one operation": {reason: "not a preset", path: "/faults/ListKeys", body: `[{"operation":"ListKeys","code":"A"}]`, want: `"ListKeys" is not a preset: the one there is is aws-quotas`},
+		"DELETE of nothing": {reason: "as PUT has it", method: "DELETE", path: "/faults/Foo", status: 400, want: `"Foo" is not an operation of the local KMS`},
 		"POST":              {reason: "PUT adds", method: "POST", status: 405, want: "GET, PUT or DELETE /faults"},
 		"GET one operation": {reason: "GET shows all", method: "GET", path: "/faults/ListKeys", status: 405, want: "GET, PUT or DELETE /faults"},
 		"other path":        {reason: "not here", method: "GET", path: "/", status: 404, want: "faults are at /faults"},

@@ -35,6 +35,9 @@ func (f *Faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "faults are at "+faultsPath, http.StatusNotFound)
 		return
 	case r.Method == http.MethodGet && name == "":
+	case r.Method == http.MethodDelete && name != "" && name != "*" && !isOperation(name):
+		http.Error(w, errNoOperation(name).Error(), http.StatusBadRequest)
+		return
 	case r.Method == http.MethodDelete:
 		f.Clear(name)
 	case r.Method == http.MethodPut:

@@ -86,13 +86,21 @@ func warnings(d Desired, o Observed) []Warning {
 	}
 	if vouched && needsInterruption(d, o) {
 		found = append(found, Warning{v1alpha1.ConditionRenewalNeedsInterruption, v1alpha1.ReasonNoImportOverMaterial,
-			"spec.expiration asks for another expiry than the key has, which this KMS sets only when it imports into an empty key: " +
-				"delete the key's material in KMS when an interruption does no harm, or wait for its expiry"})
+			"spec.expiration asks for another expiry than the key has, which this KMS sets only when it imports into an empty key: " + emptyIt(o)})
 	}
 	if message := expiring(o); vouched && message != "" {
 		found = append(found, Warning{v1alpha1.ConditionExpiring, v1alpha1.ReasonExpiresSoon, message})
 	}
 	return found
+}
+
+// emptyIt says how a key comes to be empty.
+func emptyIt(o Observed) string {
+	const remedy = "delete the key's material in KMS when an interruption does no harm"
+	if RecordedExpiry(o.imported().MaterialImport).Model == kms.KeyMaterialExpires {
+		return remedy + ", or wait for its expiry"
+	}
+	return remedy
 }
 
 func earlierExpiry(o Observed) string {

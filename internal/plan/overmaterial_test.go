@@ -95,6 +95,8 @@ func TestExpiryOnQKMS(t *testing.T) {
 		"later":                       {"said, and left for an empty key", all(onQKMS, expires(30*day), wantsExpiry(60*day)), settles(warned).warning("delete the key's material in KMS")},
 		"earlier":                     {"likewise", all(onQKMS, expires(30*day), wantsExpiry(20*day)), settles(warned)},
 		"now permanent":               {"likewise", all(onQKMS, expires(30*day), func(f *facts) { f.desired.Expiry = kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"} }), settles(warned)},
+		"has none, is to have one":    {"there is nothing to wait for", all(onQKMS, wantsExpiry(60*day)), settles(warned).warning("into an empty key: delete the key's material in KMS when an interruption does no harm")},
+		"later, what to do":           {"the expiry empties it too", all(onQKMS, expires(30*day), wantsExpiry(60*day)), settles(warned).warning("or wait for its expiry")},
 		"later, soon":                 {"both are true", all(onQKMS, expires(day), wantsExpiry(60*day)), settles(warned, "Expiring ExpiresSoon")},
 		"requested":                   {"no request moves it", all(onQKMS, expires(30*day), wantsExpiry(60*day), requested), settles(warned)},
 		"no Secret":                   {"none is needed yet", all(onQKMS, expires(30*day), wantsExpiry(60*day), secret("Absent")), settles("SourceMissing SecretNotFound", warned)},

@@ -59,7 +59,7 @@ func openAccount(t *testing.T) *account {
 	}
 	found, err := own.client.Options().Credentials.Retrieve(t.Context())
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE: %v", err)
 	}
 	a.credentialsSource = found.Source
 	configuration.Region = own.client.Options().Region
