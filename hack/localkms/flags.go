@@ -110,18 +110,25 @@ func (c *config) check(flags *pflag.FlagSet) error {
 		return errors.New("--access-key-id and --secret-access-key must not be empty")
 	case c.importTokenTTL <= 0:
 		return fmt.Errorf("--import-token-ttl must be positive, not %s", c.importTokenTTL)
+	case flags.Changed("region") && len(c.regions) == 0:
+		return errors.New("--region must name a Region; leave it out for any")
+	case !isLoopback(c.adminListen):
+		return fmt.Errorf("--admin-listen must be a loopback IP address such as 127.0.0.1:4567, not %q: whoever reaches it needs no credentials", c.adminListen)
+	}
+	return c.checkPairs(flags)
+}
+
+// checkPairs refuses flags that do nothing without another.
+func (c *config) checkPairs(flags *pflag.FlagSet) error {
+	switch {
 	case c.tlsSelfSigned != (c.tlsCAFile != ""):
 		return errors.New("--tls-self-signed and --tls-ca-file go together")
 	case len(c.tlsHosts) > 0 && !c.tlsSelfSigned:
 		return errors.New("--tls-host goes with --tls-self-signed")
-	case flags.Changed("region") && len(c.regions) == 0:
-		return errors.New("--region must name a Region; leave it out for any")
 	case c.propagation.Flicker && c.propagation.Delay == 0:
 		return errors.New("--propagation-flicker goes with --propagation-delay")
 	case flags.Changed("admin-listen") && !c.enableFaults:
 		return errors.New("--admin-listen goes with --enable-faults")
-	case !isLoopback(c.adminListen):
-		return fmt.Errorf("--admin-listen must be a loopback IP address such as 127.0.0.1:4567, not %q: whoever reaches it needs no credentials", c.adminListen)
 	}
 	return nil
 }

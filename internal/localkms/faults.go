@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// anyOperation stands for every operation that has no fault of its own.
+const anyOperation = "*"
+
 // A Fault is something that goes wrong with the requests of an operation. The zero value of each field leaves that out.
 type Fault struct {
 	// Operation is the one that fails, such as ImportKeyMaterial; "*" is every one that has no fault of its own.
@@ -110,7 +113,7 @@ func (f Fault) validate() error {
 	if f.Operation == "" {
 		return errors.New("a fault needs an operation, such as ImportKeyMaterial or *")
 	}
-	if f.Operation != "*" && !isOperation(f.Operation) {
+	if f.Operation != anyOperation && !isOperation(f.Operation) {
 		return errNoOperation(f.Operation)
 	}
 	for _, check := range []func() error{f.validateNumbers, f.validateDrop, f.validateCode} {
@@ -226,7 +229,7 @@ func (f *Faults) take(operation string) (fault Fault, throttled bool) {
 	defer f.mu.Unlock()
 	found := f.byOp[operation]
 	if found == nil {
-		found = f.byOp["*"]
+		found = f.byOp[anyOperation]
 	}
 	if found == nil {
 		return Fault{}, false

@@ -34,26 +34,33 @@ func (f *Faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/"+path != faultsPath:
 		http.Error(w, "faults are at "+faultsPath, http.StatusNotFound)
 		return
-	case r.Method == http.MethodGet && name == "":
-	case r.Method == http.MethodDelete && name != "" && name != "*" && !isOperation(name):
-		http.Error(w, errNoOperation(name).Error(), http.StatusBadRequest)
-		return
-	case r.Method == http.MethodDelete:
-		f.Clear(name)
-	case r.Method == http.MethodPut:
-		if err := f.put(w, r, name); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-	default:
+	case r.Method != http.MethodDelete && r.Method != http.MethodPut && (r.Method != http.MethodGet || name != ""):
 		w.Header().Set("Allow", "GET, PUT, DELETE")
 		http.Error(w, "GET, PUT or DELETE "+faultsPath, http.StatusMethodNotAllowed)
+		return
+	}
+	if err := f.handle(w, r, name); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	_ = encoder.Encode(f.List()) // a client that has gone needs no answer
+}
+
+// handle does what a request asks for; GET asks for nothing.
+func (f *Faults) handle(w http.ResponseWriter, r *http.Request, name string) error {
+	switch {
+	case r.Method == http.MethodPut:
+		return f.put(w, r, name)
+	case r.Method != http.MethodDelete:
+		return nil
+	case name != "" && name != anyOperation && !isOperation(name):
+		return errNoOperation(name)
+	}
+	f.Clear(name)
+	return nil
 }
 
 func (f *Faults) put(w http.ResponseWriter, r *http.Request, preset string) error {
