@@ -11,8 +11,8 @@ import (
 	"github.com/keyimport-dev/kms-key-import-operator/internal/keymaterial/wrap"
 )
 
-// Material is the key material of one key, as KMS takes it: raw bytes, or PKCS#8 in DER. It never prints, encodes or logs its bytes, and never hands them out:
-// they leave it only wrapped. Copies share the bytes; the zero Material holds none.
+// Material is the key material of one key, as KMS takes it: raw bytes, or PKCS#8 in DER. It never prints, encodes or logs
+// its bytes, and never hands them out: they leave it only wrapped. Copies share the bytes; the zero Material holds none.
 type Material struct {
 	redacted
 	secret secret

@@ -7,7 +7,7 @@ import (
 
 // A KMS that takes the same material again over itself proves by that what it holds, and moves its expiry. QKMS documents
 // that it does not: there an import is for a key without material. So what a key holds is known from the answer to the
-// import alone, and where that was lost, from an expiry that nobody else would have chosen to the second.
+// import alone, and where that was lost, from an expiry that somebody else is unlikely to have chosen to the second.
 
 // importsOverMaterial reports whether an import into a key that holds material can succeed.
 func (o Observed) importsOverMaterial() bool { return o.Dialect != kms.DialectQKMS }
