@@ -1,9 +1,8 @@
 package plan
 
 import (
-	"time"
-
 	"fmt"
+	"time"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
