@@ -16,19 +16,20 @@ const (
 	// ConditionSuspended is True while spec.suspend is true. Remedy: remove spec.suspend.
 	ConditionSuspended = "Suspended"
 
-	// ConditionExpiring is True when the material expires within 14 days and no renewal will prevent it.
+	// ConditionExpiring is True when the material expires within 14 days and no renewal will prevent it, or when somebody
+	// shortened its expiry in KMS and onMaterialDeleted is Hold.
 	ConditionExpiring = "Expiring"
 
 	// ConditionSourceMissing is True when the Secret is gone, no longer consenting, or without its key, after the
-	// material was imported. A key that works goes on working, but could not be healed.
+	// material was imported. A key that works goes on working, but can be neither healed nor renewed.
 	ConditionSourceMissing = "SourceMissing"
 
 	// ConditionOtherMaterialExpires is True when KMS goes on reporting another expiry than the one imported: most likely
 	// another material of the same key expires first.
 	ConditionOtherMaterialExpires = "OtherMaterialExpires"
 
-	// ConditionRenewalNeedsInterruption is True when the spec asks for another expiry than the key has, and this KMS sets
-	// one only when it imports into a key without material (QKMS).
+	// ConditionRenewalNeedsInterruption is True when the spec asks for another expiry than the key has, or a renewal is
+	// due, and this KMS sets one only when it imports into a key without material (QKMS).
 	ConditionRenewalNeedsInterruption = "RenewalNeedsInterruption"
 )
 
@@ -161,27 +162,35 @@ const (
 
 	// ReasonImportIneffective (Stalled True): KMS answered two imports in a row with success and reports the key as pending
 	// import all the same. Remedy: look into the key in KMS, then ask for another import by
-	// kms.keyimport.dev/reconcile-requested-at.
+	// kms.keyimport.dev/reimport-requested-at.
 	ReasonImportIneffective = "ImportIneffective"
 
+	// ReasonMaterialDeleted (Stalled True): somebody deleted the material in KMS, and onMaterialDeleted is Hold. Remedy:
+	// annotate kms.keyimport.dev/reimport-requested-at, or set onMaterialDeleted to Reimport, to import it again.
+	ReasonMaterialDeleted = "MaterialDeleted"
+
 	// ReasonHeldAfterDisable (Stalled True): the key lost its material while it was disabled or scheduled for deletion;
-	// that may have been meant. Remedy: annotate kms.keyimport.dev/reconcile-requested-at to import again.
+	// that may have been meant. Remedy: annotate kms.keyimport.dev/reimport-requested-at to import again.
 	ReasonHeldAfterDisable = "HeldAfterDisable"
 )
 
 // Reasons of the warnings Expiring, SourceMissing (which uses the Secret's waiting reasons), OtherMaterialExpires and
 // RenewalNeedsInterruption.
 const (
-	// ReasonExpiresSoon (Expiring True): the fixed validTo is less than 14 days away. Remedy: set a later validTo, or
-	// remove expiration.
+	// ReasonExpiresSoon (Expiring True): the expiry is less than 14 days away, and either it is a fixed validTo or something
+	// keeps the material from being renewed. Remedy: as the message says.
 	ReasonExpiresSoon = "ExpiresSoon"
+
+	// ReasonExpiryShortened (Expiring True): somebody shortened the expiry in KMS, and onMaterialDeleted is Hold. Remedy:
+	// annotate kms.keyimport.dev/reimport-requested-at, or set onMaterialDeleted to Reimport, to have it corrected.
+	ReasonExpiryShortened = "ExpiryShortened"
 
 	// ReasonEarlierExpiry (OtherMaterialExpires True): KMS goes on reporting another expiry than the one imported. Remedy:
 	// import the key's other material with a later expiry by hand.
 	ReasonEarlierExpiry = "EarlierExpiry"
 
-	// ReasonNoImportOverMaterial (RenewalNeedsInterruption True): the expiry that the spec asks for is not in force, since
-	// this KMS imports only into a key without material. Remedy: delete the key's material in KMS when an interruption
-	// does no harm, or wait for its expiry if it has one.
+	// ReasonNoImportOverMaterial (RenewalNeedsInterruption True): the expiry that the spec asks for is not in force, or a
+	// renewal is due, and this KMS imports only into a key without material. Remedy: delete the key's material in KMS when
+	// an interruption does no harm, or wait for its expiry if it has one.
 	ReasonNoImportOverMaterial = "NoImportOverMaterial"
 )

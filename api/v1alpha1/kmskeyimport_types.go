@@ -58,6 +58,14 @@ type KMSKeyImportSpec struct {
 	// +optional
 	Expiration *Expiration `json:"expiration,omitempty"`
 
+	// onMaterialDeleted says what happens when somebody deleted the material in KMS, or shortened its expiry there.
+	// Reimport imports it again. Hold respects that as a revocation: the object is stalled, or a shortened expiry is left,
+	// until the annotation kms.keyimport.dev/reimport-requested-at has a new value, or this field says Reimport. Material
+	// that expired at its own time is imported again in either case.
+	// +kubebuilder:default=Reimport
+	// +optional
+	OnMaterialDeleted DeletionResponse `json:"onMaterialDeleted,omitempty"`
+
 	// suspend stops, when true, all calls to KMS for this object until it is removed or false. What was imported stays.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
@@ -147,14 +155,52 @@ type WrappingAlgorithm string
 // +kubebuilder:validation:Enum=RSA_2048;RSA_3072;RSA_4096
 type WrappingKeySpec string
 
-// Expiration says when KMS deletes the material.
-// +kubebuilder:validation:XValidation:rule="has(self.validTo)",message="expiration is empty: set validTo, or remove expiration for material that does not expire"
+// Expiration says when KMS deletes the material: validFor for one that is moved on by renewals, validTo for a fixed date.
+// +kubebuilder:validation:XValidation:rule="has(self.validFor) || has(self.validTo)",message="expiration is empty: set validFor or validTo, or remove expiration for material that does not expire"
+// +kubebuilder:validation:XValidation:rule="!has(self.validFor) || !has(self.validTo)",message="validFor and validTo exclude each other: keep validFor for material that is renewed, validTo for a fixed date"
+// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || has(self.validFor)",message="renewBefore goes with validFor: a fixed validTo is not renewed"
+// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !has(self.validFor) || !self.renewBefore.matches('^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$') || !self.validFor.matches('^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$') || duration(self.validFor) - duration(self.renewBefore) >= duration('1m')",message="renewBefore must be at least 1 minute shorter than validFor: otherwise each renewal would be due as soon as the last one is done"
 type Expiration struct {
+	// validFor is how long after each import KMS deletes the material, for example 2160h: at least 10 minutes and at
+	// most 364 days (8736h). The same material is imported again before that, see renewBefore. Hours, minutes and
+	// seconds, in this order.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$')",message="validFor is no duration: write hours, minutes and seconds, such as 2160h or 1h30m"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$') || duration(self) >= duration('10m')",message="validFor is under 10 minutes, which leaves no time to renew the material: set it to at least 10m"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$') || duration(self) <= duration('8736h')",message="validFor is over 364 days, and KMS refuses an expiry more than 365 days ahead: set it to at most 8736h"
+	// +optional
+	ValidFor *metav1.Duration `json:"validFor,omitempty"`
+
+	// renewBefore is how long before the expiry the material is imported again: at least 1 minute, and at least 1 minute
+	// less than validFor. Default: a third of validFor. A renewal comes earlier than this by at most a tenth of
+	// renewBefore, so that objects made together are not renewed together; status.renewalTime says when.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$')",message="renewBefore is no duration: write hours, minutes and seconds, such as 720h or 1h30m"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$') || duration(self) >= duration('1m')",message="renewBefore is under 1 minute, which leaves no time to renew the material: set it to at least 1m"
+	// +optional
+	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
+
 	// validTo is the fixed time at which KMS deletes the material, at least 5 minutes and at most 365 days ahead when
-	// it is imported. Fractions of a second are dropped.
+	// it is imported. Fractions of a second are dropped. It is not renewed.
 	// +optional
 	ValidTo *metav1.Time `json:"validTo,omitempty"`
 }
+
+// DeletionResponse is what to do when somebody deleted the material in KMS.
+// +kubebuilder:validation:Enum=Reimport;Hold
+type DeletionResponse string
+
+// The responses.
+const (
+	// DeletionReimport imports the material again.
+	DeletionReimport DeletionResponse = "Reimport"
+	// DeletionHold respects the deletion as a revocation and waits for a person.
+	DeletionHold DeletionResponse = "Hold"
+)
 
 // KMSKeyImportStatus is what the operator last found and did. It is a copy for people and tools: nothing the operator
 // does to a key relies on it.
@@ -187,8 +233,9 @@ type KMSKeyImportStatus struct {
 	// +optional
 	ValidTo *metav1.Time `json:"validTo,omitempty"`
 
-	// renewalTime is when the same material is imported again to move its expiry. Absent when none is planned: a fixed
-	// validTo is never renewed.
+	// renewalTime is when the same material is imported again to move its expiry, or was to be when that is in the past.
+	// Absent when no renewal is planned: without validFor, while suspended, while the key holds no material, while a
+	// shortened expiry is respected (onMaterialDeleted), or where KMS imports only into a key without material (QKMS).
 	// +optional
 	RenewalTime *metav1.Time `json:"renewalTime,omitempty"`
 
@@ -202,6 +249,14 @@ type KMSKeyImportStatus struct {
 	// +kubebuilder:validation:MaxLength=262144
 	// +optional
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+
+	// lastHandledReimportAt echoes the last value of the annotation kms.keyimport.dev/reimport-requested-at that was
+	// handled: the material was imported, or the object is settled or stalled without. While something is waited for, an
+	// enabled key for example, it is not echoed, and carried out later.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=262144
+	// +optional
+	LastHandledReimportAt string `json:"lastHandledReimportAt,omitempty"`
 }
 
 // KeyStatus is a KMS key as DescribeKey reports it, in KMS's own words.

@@ -47,8 +47,9 @@ type KMSKeyRecord struct {
 	// +optional
 	Intent *ImportIntent `json:"intent,omitempty"`
 
-	// hold says that the key was last seen disabled or scheduled for deletion. Should it then turn up without material,
-	// a person decides whether it is imported again. Absent once the key was seen enabled, or a person has decided.
+	// hold says that the key was last seen disabled or scheduled for deletion, or that its material was deleted while the
+	// owner's onMaterialDeleted said Hold. A person then decides whether material is imported again. Absent once the key
+	// was seen enabled, or a person has decided.
 	// +optional
 	Hold *KeyHold `json:"hold,omitempty"`
 
@@ -119,6 +120,13 @@ type MaterialImport struct {
 	// +optional
 	ValidTo *metav1.Time `json:"validTo,omitempty"`
 
+	// validFor is the spec.expiration.validFor that validTo followed from; absent for a fixed date.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	ValidFor *metav1.Duration `json:"validFor,omitempty"`
+
 	// wrappingAlgorithm used.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -183,6 +191,11 @@ type ImportedMaterial struct {
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	RequestID string `json:"requestID,omitempty"`
+
+	// unconfirmed says, when true, that KMS has not shown this import within five minutes, so that another one for the
+	// same observation would not help. Absent once a look has shown it.
+	// +optional
+	Unconfirmed *bool `json:"unconfirmed,omitempty"`
 }
 
 // ImportIntent is an import that is about to be made.
@@ -206,7 +219,8 @@ type ImportIntent struct {
 
 // KeyHold is a key state that somebody brought about on purpose.
 type KeyHold struct {
-	// keyState the key was seen in.
+	// keyState the key was seen in: Disabled, PendingDeletion or PendingReplicaDeletion, or PendingImport when its
+	// material was deleted.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +required
@@ -215,10 +229,21 @@ type KeyHold struct {
 	// time at which it was first seen so.
 	// +required
 	Time metav1.Time `json:"time,omitempty,omitzero"`
+
+	// request is the value of the owner's annotation kms.keyimport.dev/reimport-requested-at, empty if there was none, when
+	// the key was first seen without material. Only another one is about that. Absent while the key still had it.
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=262144
+	// +optional
+	Request *string `json:"request,omitempty"`
+
+	// lifted says, when true, that a person has decided that material is imported again, which has not been done yet.
+	// +optional
+	Lifted *bool `json:"lifted,omitempty"`
 }
 
 // HistoryEvent is what happened to a key.
-// +kubebuilder:validation:Enum=Claimed;Imported;ImportRefused;SecretVersionChecked;Held;HoldLifted;Released
+// +kubebuilder:validation:Enum=Claimed;Imported;ImportRefused;ImportUnconfirmed;ImportConfirmed;SecretVersionChecked;Held;HoldLifted;Released
 type HistoryEvent string
 
 // The events.
@@ -229,9 +254,13 @@ const (
 	HistoryImported HistoryEvent = "Imported"
 	// HistoryImportRefused: KMS answered ImportKeyMaterial with an error that says nothing was imported.
 	HistoryImportRefused HistoryEvent = "ImportRefused"
+	// HistoryImportUnconfirmed: KMS has not shown the last import within five minutes.
+	HistoryImportUnconfirmed HistoryEvent = "ImportUnconfirmed"
+	// HistoryImportConfirmed: it has shown it after all.
+	HistoryImportConfirmed HistoryEvent = "ImportConfirmed"
 	// HistorySecretVersionChecked: a new version of the Secret was read and holds the same material.
 	HistorySecretVersionChecked HistoryEvent = "SecretVersionChecked"
-	// HistoryHeld: the key was seen disabled or scheduled for deletion.
+	// HistoryHeld: the key was seen disabled or scheduled for deletion, or without the material that somebody deleted.
 	HistoryHeld HistoryEvent = "Held"
 	// HistoryHoldLifted: the key was seen enabled again, or a person asked for the import.
 	HistoryHoldLifted HistoryEvent = "HoldLifted"

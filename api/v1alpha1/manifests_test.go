@@ -82,7 +82,7 @@ var manifest = regexp.MustCompile("(?s)\napiVersion: kms\\.keyimport\\.dev/.*?\n
 func documented(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	for _, document := range []string{"README.md", "docs/kmskeyimport.md"} {
+	for _, document := range []string{"README.md", "docs/kmskeyimport.md", "docs/gitops.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", document))
 		if err != nil {
 			t.Fatal(err)

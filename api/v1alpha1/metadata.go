@@ -15,4 +15,9 @@ const (
 	// time is customary. The value is echoed in status.lastHandledReconcileAt once KMS has
 	// answered. One that an object was created with is echoed without an effect of its own.
 	AnnotationReconcileRequestedAt = "kms.keyimport.dev/reconcile-requested-at"
+
+	// AnnotationReimportRequestedAt on a KMSKeyImport asks for the same material to be imported again at once, also where
+	// a deletion or a disabled key is otherwise left to a person. Any new value counts; it is echoed in
+	// status.lastHandledReimportAt. One that an object was created with is echoed without an effect of its own.
+	AnnotationReimportRequestedAt = "kms.keyimport.dev/reimport-requested-at"
 )

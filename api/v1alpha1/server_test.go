@@ -115,16 +115,6 @@ func TestRefusedAtTheDoor(t *testing.T) {
 			change: set("a/b", "spec", "material", "secretRef", "key"),
 			want:   "key is not a key a Secret can have: use letters, digits, '-', '_' and '.'",
 		},
-		"empty expiration": {
-			reason: "it says neither that the material expires nor that it does not",
-			change: set(map[string]any{}, "spec", "expiration"),
-			want:   "expiration is empty: set validTo, or remove expiration for material that does not expire",
-		},
-		"validTo that is no time": {
-			reason: "RFC 3339 only",
-			change: set("tomorrow", "spec", "expiration", "validTo"),
-			want:   "spec.expiration.validTo",
-		},
 		"empty wrapping": {
 			reason: "it chooses nothing",
 			change: set(map[string]any{}, "spec", "wrapping"),
@@ -139,6 +129,11 @@ func TestRefusedAtTheDoor(t *testing.T) {
 			reason: "an enum",
 			change: set("Maybe", "spec", "material", "weakMaterialPolicy"),
 			want:   `supported values: "Reject", "Allow"`,
+		},
+		"unknown response to a deletion": {
+			reason: "an enum",
+			change: set("Ignore", "spec", "onMaterialDeleted"),
+			want:   `supported values: "Reimport", "Hold"`,
 		},
 		"unknown wrapping algorithm": {
 			reason: "KMS withdrew PKCS #1 v1.5 in 2023",
@@ -155,11 +150,15 @@ func TestRefusedAtTheDoor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			object := minimal("refused")
 			test.change(object)
-			err := k8s.Create(t.Context(), object)
-			if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("%s: got %v, want an Invalid error that says %q", test.reason, err, test.want)
-			}
+			expectInvalid(t, test.reason, k8s.Create(t.Context(), object), test.want)
 		})
+	}
+}
+
+func expectInvalid(t *testing.T, reason string, err error, want string) {
+	t.Helper()
+	if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), want) {
+		t.Errorf("%s: got %v, want an Invalid error that says %q", reason, err, want)
 	}
 }
 
@@ -176,6 +175,8 @@ func TestAcceptedAtTheDoor(t *testing.T) {
 		"RSA_2048":                 {"spec", "wrapping", "keySpec"},
 		"RSA_3072":                 {"spec", "wrapping", "keySpec"},
 		"RSA_4096":                 {"spec", "wrapping", "keySpec"},
+		"Reimport":                 {"spec", "onMaterialDeleted"},
+		"Hold":                     {"spec", "onMaterialDeleted"},
 	} {
 		t.Run(value, func(t *testing.T) {
 			object := minimal("accepted")
@@ -191,21 +192,22 @@ func TestAcceptedAtTheDoor(t *testing.T) {
 func TestKeyIDIsImmutable(t *testing.T) {
 	object := create(t, minimal("immutable"))
 	set("another", "spec", "keyID")(object)
-	err := k8s.Update(t.Context(), object)
-	const want = "keyID is immutable: to import into another key, create a new KMSKeyImport"
-	if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), want) {
-		t.Errorf("got %v, want an Invalid error that says %q", err, want)
-	}
+	expectInvalid(t, "the material is in the old key", k8s.Update(t.Context(), object),
+		"keyID is immutable: to import into another key, create a new KMSKeyImport")
 }
 
 func TestDefaults(t *testing.T) {
 	object := create(t, minimal("defaults"))
-	got := map[string]any{"spec.material": object.Object["spec"].(map[string]any)["material"], "status": object.Object["status"]}
+	got := map[string]any{"spec": object.Object["spec"], "status": object.Object["status"]}
 	want := map[string]any{
-		"spec.material": map[string]any{
-			"secretRef":          map[string]any{"name": "payments-material", "key": "material"},
-			"encoding":           "Raw",
-			"weakMaterialPolicy": "Reject",
+		"spec": map[string]any{
+			"keyID": "1234abcd-12ab-34cd-56ef-1234567890ab",
+			"material": map[string]any{
+				"secretRef":          map[string]any{"name": "payments-material", "key": "material"},
+				"encoding":           "Raw",
+				"weakMaterialPolicy": "Reject",
+			},
+			"onMaterialDeleted": "Reimport",
 		},
 		"status": map[string]any{"observedGeneration": int64(-1)},
 	}
