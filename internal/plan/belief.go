@@ -36,30 +36,79 @@ func Agrees(imported v1alpha1.ImportedMaterial, key kms.Key) bool {
 
 // believe weighs the look of this pass against the last import on record, which must exist.
 func believe(d Desired, o Observed) belief {
-	at := o.imported().Time.Time
-	age := o.Now.Sub(at)
-	confirmed := o.Memory.Confirmed.Equal(at)
 	switch {
 	case Agrees(*o.imported(), o.Look.Key):
 		return agreed
-	case requested(d, o) && o.mayImport():
+	case insisted(d, o):
 		return fact
-	case !confirmed && age < propagationLimit:
-		return propagating
-	case !confirmed && (o.Memory.ImportedHere.Equal(at) || saidUnconverged(o.Status)):
+	case neverShown(o):
 		return unconverged
-	case o.Memory.ContradictedSince.IsZero(), o.Now.Sub(o.Memory.ContradictedSince) < contradictionDelay:
+	case !o.confirmed() && recent(o):
+		return propagating
+	case !seenTwice(o):
 		return firstContradiction
 	default:
 		return fact
 	}
 }
 
-// saidUnconverged reports whether an earlier process came to that: a restart is no reason to import again.
-func saidUnconverged(status v1alpha1.KMSKeyImportStatus) bool {
-	stalled := conditionOf(status, v1alpha1.ConditionStalled)
-	return conditionOf(status, v1alpha1.ConditionOtherMaterialExpires) != nil ||
-		stalled != nil && (stalled.Reason == v1alpha1.ReasonOtherMaterialMissing || stalled.Reason == v1alpha1.ReasonImportIneffective)
+// insisted reports whether a person wants this look to be acted on. To import once more what was never shown takes a
+// request for an import; and where the spec says Hold, no request makes it a fact that somebody deleted the material.
+func insisted(d Desired, o Observed) bool {
+	switch {
+	case !o.mayImport():
+		return false
+	case neverShown(o):
+		return reimportRequested(d, o)
+	default:
+		return requested(d, o) && (!d.HoldDeleted || o.Look.Key.State != kms.KeyStatePendingImport)
+	}
+}
+
+// confirmed reports whether a look of this process has shown the last import.
+func (o Observed) confirmed() bool { return o.Memory.Confirmed.Equal(o.imported().Time.Time) }
+
+// neverShown reports whether KMS answered the last import with success and has not shown it in time. What an earlier
+// process has found stands in the record: a restart is no reason to import again.
+func neverShown(o Observed) bool {
+	known := o.Memory.ImportedHere.Equal(o.imported().Time.Time) && contradictedInTime(o) || o.imported().Unconfirmed != nil
+	return known && !o.confirmed() && !recent(o)
+}
+
+// contradictedInTime reports whether looks have contradicted the last import from the beginning. Where none could be made
+// while it may have been propagating, it may well have been shown, and undone since.
+func contradictedInTime(o Observed) bool {
+	since := o.Memory.ContradictedSince
+	return !since.IsZero() && since.Sub(o.imported().Time.Time) < propagationLimit
+}
+
+// seenTwice reports whether a look has contradicted the last import before this one did.
+func seenTwice(o Observed) bool {
+	since := o.Memory.ContradictedSince
+	return !since.IsZero() && o.Now.Sub(since) >= contradictionDelay
+}
+
+// recent reports whether the last import may still be propagating. One from the future, by a clock that was set back,
+// is taken for none that lasts.
+func recent(o Observed) bool {
+	age := o.Now.Sub(o.imported().Time.Time)
+	return -propagationLimit < age && age < propagationLimit
+}
+
+// confirmationChanged keeps in the record that KMS does not show the last import, and takes it out again once it does.
+func confirmationChanged(d Desired, o Observed) *Step {
+	if !o.vouched() {
+		return nil
+	}
+	marked := o.imported().Unconfirmed != nil
+	switch what := believe(d, o); {
+	case what == unconverged && !marked:
+		return do(MarkUnconfirmed{})
+	case what == agreed && marked:
+		return do(MarkConfirmed{})
+	default:
+		return nil
+	}
 }
 
 // propagationPoll looks after 5 s, again at 20 s, then every minute.
@@ -79,6 +128,5 @@ func propagationPoll(o Observed) time.Duration {
 func FirstImport(o Observed) bool {
 	imported := o.imported()
 	return imported == nil ||
-		imported.Operation == v1alpha1.OperationImport && !o.Memory.Confirmed.Equal(imported.Time.Time) &&
-			o.Now.Sub(imported.Time.Time) < propagationLimit
+		imported.Operation == v1alpha1.OperationImport && !o.confirmed() && recent(o)
 }

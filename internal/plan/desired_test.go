@@ -36,6 +36,7 @@ func TestDesiredBy(t *testing.T) {
 		}
 		return desired
 	}
+	lasts := func(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
 	yes, no := true, false
 	east := time.FixedZone("east", 2*60*60)
 	validTo := metav1.NewTime(time.Date(2027, time.June, 1, 2, 0, 0, 999_999_999, east))
@@ -60,12 +61,39 @@ func TestDesiredBy(t *testing.T) {
 				d.Expiry = until(time.Date(2027, time.June, 1, 0, 0, 0, 0, time.UTC))
 			}),
 		},
+		"valid for": {
+			"renewed at two thirds of it, in whole seconds",
+			object(func(o *v1alpha1.KMSKeyImport) {
+				o.Spec.Expiration = &v1alpha1.Expiration{ValidFor: lasts(10*time.Minute + 10*time.Second)}
+			}),
+			desired(func(d *plan.Desired) {
+				d.Expiry.Model, d.ValidFor, d.RenewBefore = "KEY_MATERIAL_EXPIRES", 10*time.Minute+10*time.Second, 3*time.Minute+23*time.Second
+			}),
+		},
+		"renew before": {
+			"as it says",
+			object(func(o *v1alpha1.KMSKeyImport) {
+				o.Spec.Expiration = &v1alpha1.Expiration{ValidFor: lasts(2160 * time.Hour), RenewBefore: lasts(700 * time.Hour)}
+			}),
+			desired(func(d *plan.Desired) {
+				d.Expiry.Model, d.ValidFor, d.RenewBefore = "KEY_MATERIAL_EXPIRES", 2160*time.Hour, 700*time.Hour
+			}),
+		},
+		"Hold":     {"deletions are respected", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.OnMaterialDeleted = "Hold" }), desired(func(d *plan.Desired) { d.HoldDeleted = true })},
+		"Reimport": {"the default", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.OnMaterialDeleted = "Reimport" }), desired()},
+		"reimport requested": {
+			"the annotation's value",
+			object(func(o *v1alpha1.KMSKeyImport) {
+				o.Annotations = map[string]string{"kms.keyimport.dev/reimport-requested-at": "now"}
+			}),
+			desired(func(d *plan.Desired) { d.Requests.Reimport = "now" }),
+		},
 		"requested": {
 			"the annotation's value",
 			object(func(o *v1alpha1.KMSKeyImport) {
 				o.Annotations = map[string]string{"kms.keyimport.dev/reconcile-requested-at": "now"}
 			}),
-			desired(func(d *plan.Desired) { d.RequestedAt = "now" }),
+			desired(func(d *plan.Desired) { d.Requests.Reconcile = "now" }),
 		},
 	}
 	for name, tc := range cases {

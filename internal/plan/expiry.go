@@ -16,42 +16,59 @@ const (
 	maxValidity = 365 * 24 * time.Hour
 )
 
-// expiryWarnings are the times before a fixed expiry at which the Expiring warning appears and its message changes.
-var expiryWarnings = []struct {
-	before  time.Duration
-	message string
-}{
-	{24 * time.Hour, "the material expires within 1 day and will not be renewed: set a later spec.expiration.validTo, or remove expiration"},
-	{2 * 24 * time.Hour, "the material expires within 2 days and will not be renewed: set a later spec.expiration.validTo, or remove expiration"},
-	{14 * 24 * time.Hour, "the material expires within 14 days and will not be renewed: set a later spec.expiration.validTo, or remove expiration"},
-}
-
-// expiryDiffers moves the expiry when the spec asks for another, or when somebody else moved it.
+// expiryDiffers moves the expiry when the spec asks for another, or when somebody else moved it. Where the material is
+// valid for a duration, a later one stands until the renewal, and where the spec says Hold, an earlier one stands.
 func expiryDiffers(d Desired, o Observed) *Step {
 	if !o.importsOverMaterial() {
 		return expiryStands(d, o)
 	}
-	recorded := RecordedExpiry(o.imported().MaterialImport)
-	if !d.Expiry.Equal(recorded) || o.expired(recorded) {
+	imported := o.imported().MaterialImport
+	if d.asksForAnother(imported) || o.expired(RecordedExpiry(imported)) {
 		return importDue(d, o)
 	}
-	switch believe(d, o) {
-	case agreed, unconverged: // unconverged is a warning, see warnings
-		return nil
-	case propagating:
+	switch what := believe(d, o); {
+	case what == propagating:
 		return progress("the import succeeded; waiting for KMS to show the new expiry", propagationPoll(o))
-	case firstContradiction:
+	case what == agreed, what == unconverged, d.ValidFor > 0 && !shortened(o), expiryHeld(d, o):
+		return nil // unconverged and held are warnings
+	case what == firstContradiction:
 		return progress("KMS reports another expiry than was imported; looking again before acting on it", contradictionDelay)
-	case fact:
-		return importDue(d, o)
 	default:
-		return nil
+		return importDue(d, o)
 	}
+}
+
+// shortened reports whether KMS reports that the material expires earlier than it was imported to.
+func shortened(o Observed) bool {
+	is, was := o.Look.Key.Expiry, RecordedExpiry(o.imported().MaterialImport)
+	return is.Model == kms.KeyMaterialExpires && (was.Model != kms.KeyMaterialExpires || is.ValidTo.Before(was.ValidTo))
+}
+
+// expiryHeld reports whether somebody shortened the expiry and the spec respects that. It stands, once it is known, until
+// a look shows another.
+func expiryHeld(d Desired, o Observed) bool {
+	if !d.HoldDeleted || !o.importsOverMaterial() || !o.vouched() {
+		return false
+	}
+	if !o.seen() {
+		return saidToExpire(o.Status, v1alpha1.ReasonExpiryShortened)
+	}
+	if o.Look.Key.State == kms.KeyStatePendingImport || !shortened(o) || neverShown(o) {
+		return false
+	}
+	what := believe(d, o)
+	return what == fact || what == firstContradiction && saidToExpire(o.Status, v1alpha1.ReasonExpiryShortened)
+}
+
+// saidToExpire reports whether the last status has the warning Expiring for this reason.
+func saidToExpire(status v1alpha1.KMSKeyImportStatus, reason string) bool {
+	expiring := conditionOf(status, v1alpha1.ConditionExpiring)
+	return expiring != nil && expiring.Reason == reason
 }
 
 // invalidExpiry refuses an import whose expiry KMS would refuse or that would not last.
 func invalidExpiry(d Desired, o Observed) *Step {
-	if d.Expiry.Model != kms.KeyMaterialExpires {
+	if d.Expiry.Model != kms.KeyMaterialExpires || d.ValidFor > 0 {
 		return nil
 	}
 	ahead := d.Expiry.ValidTo.Sub(o.Now)
@@ -71,65 +88,4 @@ func invalidExpiry(d Desired, o Observed) *Step {
 	default:
 		return nil
 	}
-}
-
-// warnings are what a person should know whatever the outcome.
-func warnings(d Desired, o Observed) []Warning {
-	var found []Warning
-	vouched := o.Ownership == Mine && o.imported() != nil
-	if reason, message := missingSource(d, o); reason != "" && vouched {
-		found = append(found, Warning{v1alpha1.ConditionSourceMissing, reason,
-			"without its Secret the key could not be healed: " + message})
-	}
-	if vouched && otherMaterialExpires(d, o) {
-		found = append(found, Warning{v1alpha1.ConditionOtherMaterialExpires, v1alpha1.ReasonEarlierExpiry, earlierExpiry(o)})
-	}
-	if vouched && needsInterruption(d, o) {
-		found = append(found, Warning{v1alpha1.ConditionRenewalNeedsInterruption, v1alpha1.ReasonNoImportOverMaterial,
-			"spec.expiration asks for another expiry than the key has, which this KMS sets only when it imports into an empty key: " + emptyIt(o)})
-	}
-	if message := expiring(o); vouched && message != "" {
-		found = append(found, Warning{v1alpha1.ConditionExpiring, v1alpha1.ReasonExpiresSoon, message})
-	}
-	return found
-}
-
-// emptyIt says how a key comes to be empty.
-func emptyIt(o Observed) string {
-	const remedy = "delete the key's material in KMS when an interruption does no harm"
-	if RecordedExpiry(o.imported().MaterialImport).Model == kms.KeyMaterialExpires {
-		return remedy + ", or wait for its expiry"
-	}
-	return remedy
-}
-
-func earlierExpiry(o Observed) string {
-	if !o.hasOtherMaterials() {
-		return "KMS reports another expiry than was imported: it writes it in its own way, or somebody has imported since; see status.validTo"
-	}
-	return "KMS reports another expiry than was imported: most likely another material of the same key expires first; import that one by hand with a later expiry"
-}
-
-// otherMaterialExpires stands, once it is known, until a look shows the expiry that was imported.
-func otherMaterialExpires(d Desired, o Observed) bool {
-	if o.Look == nil || o.Look.Err != nil || o.elsewhere() {
-		return conditionOf(o.Status, v1alpha1.ConditionOtherMaterialExpires) != nil
-	}
-	return o.Look.Key.State != kms.KeyStatePendingImport && believe(d, o) == unconverged
-}
-
-func expiring(o Observed) string {
-	_, expiry, known := lastKnownKey(o)
-	if !known || expiry.Model != kms.KeyMaterialExpires {
-		return ""
-	}
-	if o.expired(expiry) {
-		return "" // which is no longer a warning
-	}
-	for _, warning := range expiryWarnings {
-		if expiry.ValidTo.Sub(o.Now) <= warning.before {
-			return warning.message
-		}
-	}
-	return ""
 }

@@ -52,7 +52,7 @@ func TestExpiryHasPassed(t *testing.T) {
 		"disabled":                   {"somebody disabled the key", all(expires(-time.Second), held, state("Disabled")), waits("KeyDisabled")},
 		"of another material": {
 			"KMS reports that the key has expired, and still calls it enabled",
-			all(wantsExpiry(60*day), recordedExpiry(60*day), reportedExpiry(-time.Second), age(time.Hour), unconfirmed), progresses(time.Minute),
+			all(wantsExpiry(60*day), recordedExpiry(60*day), reportedExpiry(-time.Second), age(time.Hour), unconfirmed, marked), progresses(time.Minute),
 		},
 	}.run(t)
 }
@@ -84,7 +84,7 @@ func TestWarningsOfEveryOutcome(t *testing.T) {
 	worried := all(expires(day), secret("Absent"))
 	both := []string{"SourceMissing SecretNotFound", "Expiring ExpiresSoon"}
 	other := lastCondition("OtherMaterialExpires", "EarlierExpiry")
-	unconverged := all(unconfirmed, reportedExpiry(30*day))
+	unconverged := all(unconfirmed, marked, reportedExpiry(30*day))
 	cases{
 		"settled":                   {"nothing is to be done by the operator", worried, settles(both...)},
 		"progressing":               {"while it looks again", all(expires(day), secret("Absent"), reportedExpiry(2*day)), progresses(5 * time.Second).with(both...)},
@@ -108,10 +108,22 @@ func TestWarningsOfEveryOutcome(t *testing.T) {
 		"other material":            {"KMS shows its expiry", unconverged, settles("OtherMaterialExpires EarlierExpiry")},
 		"other material, foreign":   {"another object's key", all(unconverged, foreign), stalls("KeyConflict").with()},
 		"other material, throttled": {"until a look says otherwise", all(other, lookError("Throttled")), retries("Throttled").with("OtherMaterialExpires EarlierExpiry")},
+		"other material, key gone":  {"what is gone does not expire", all(other, lookError("NotFound")), waits("KeyNotFound").with()},
 		"other material, suspended": {"until a look says otherwise", all(other, suspended, noLook), isSuspended().with("Suspended Suspended", "OtherMaterialExpires EarlierExpiry")},
 		"other material, stalled":   {"whatever else there is", all(unconverged, rewritten, otherMaterial), stalls("MaterialChanged").with("OtherMaterialExpires EarlierExpiry")},
 		"other material, agrees":    {"a look says otherwise", other, settles()},
-		"other material, missing":   {"the stall says so", all(other, empty, unconfirmed), stalls("OtherMaterialMissing").with()},
+		"other material, missing":   {"the stall says so", all(other, empty, unconfirmed, marked), stalls("OtherMaterialMissing").with()},
 		"other material, none said": {"a failed look finds nothing out", all(unconfirmed, lookError("Throttled")), retries("Throttled").with()},
+	}.run(t)
+}
+
+// After a failed look, what kind of key it is comes from the last status.
+func TestOtherMaterialAfterAFailedLook(t *testing.T) {
+	lastSpec := func(spec string) change { return func(f *facts) { f.observed.Status.Key.Spec = spec } }
+	warned := all(lastCondition("OtherMaterialExpires", "EarlierExpiry"), lookError("Throttled"))
+	cases{
+		"symmetric": {"it may have been rotated", all(warned, lastSpec("SYMMETRIC_DEFAULT")), retries("Throttled").warning("most likely another material")},
+		"HMAC":      {"it cannot have been", all(warned, lastSpec("HMAC_256")), retries("Throttled").warning("it writes it in its own way")},
+		"unknown":   {"nothing is known", all(warned, func(f *facts) { f.observed.Status.Key = nil }), retries("Throttled").warning("it writes it in its own way")},
 	}.run(t)
 }

@@ -20,9 +20,17 @@ type Desired struct {
 	KeyID      string
 	Material   v1alpha1.KeyMaterialSource
 	Wrapping   kms.Wrapping // fields left out of the spec are empty
-	Expiry     kms.Expiry
-	// RequestedAt is the value of the reconcile-requested-at annotation.
-	RequestedAt string
+
+	// Expiry is whether the material expires, and the fixed date at which it does.
+	Expiry kms.Expiry
+	// ValidFor is in the place of a fixed date: how long after an import the material expires.
+	ValidFor time.Duration
+	// RenewBefore goes with ValidFor: how long before that the material is imported again.
+	RenewBefore time.Duration
+
+	// HoldDeleted respects that somebody deleted the material, or shortened its expiry, in KMS.
+	HoldDeleted bool
+	Requests    Requests
 }
 
 // DesiredBy reads what an object asks for.
@@ -34,8 +42,11 @@ func DesiredBy(object *v1alpha1.KMSKeyImport) Desired {
 		Suspended:   object.Spec.Suspend != nil && *object.Spec.Suspend,
 		KeyID:       object.Spec.KeyID,
 		Material:    object.Spec.Material,
-		Expiry:      kms.Expiry{Model: kms.KeyMaterialDoesNotExpire},
-		RequestedAt: object.Annotations[v1alpha1.AnnotationReconcileRequestedAt],
+		HoldDeleted: object.Spec.OnMaterialDeleted == v1alpha1.DeletionHold,
+		Requests: Requests{
+			Reconcile: object.Annotations[v1alpha1.AnnotationReconcileRequestedAt],
+			Reimport:  object.Annotations[v1alpha1.AnnotationReimportRequestedAt],
+		},
 	}
 	if wrapping := object.Spec.Wrapping; wrapping != nil {
 		desired.Wrapping = kms.Wrapping{
@@ -43,12 +54,7 @@ func DesiredBy(object *v1alpha1.KMSKeyImport) Desired {
 			KeySpec:   kms.WrappingKeySpec(wrapping.KeySpec),
 		}
 	}
-	if expiration := object.Spec.Expiration; expiration != nil && expiration.ValidTo != nil {
-		desired.Expiry = kms.Expiry{
-			Model:   kms.KeyMaterialExpires,
-			ValidTo: expiration.ValidTo.UTC().Truncate(time.Second),
-		}
-	}
+	desired.expire(object.Spec.Expiration)
 	return desired
 }
 
@@ -137,8 +143,8 @@ type Memory struct {
 	ImportedHere time.Time
 	// Confirmed is the time of the last import that a look has confirmed.
 	Confirmed time.Time
-	// ServedRequest is the request annotation's value at that import, which has served it whether or not it is echoed.
-	ServedRequest string
+	// Served are the request annotations' values at that import, which has served them whether or not they are echoed.
+	Served Requests
 	// Refusal is the last import that KMS refused in a way that trying again does not change.
 	Refusal Refusal
 	// ContradictedSince is when a look first contradicted a confirmed import; zero while looks agree.
@@ -152,17 +158,15 @@ type Refusal struct {
 	Err    *kms.Error // nil: there is none
 }
 
-// refusedAsItIs reports whether KMS has refused just this import of the Secret as it stands.
+// refusedAsItIs reports whether KMS has refused just this import of the Secret as it stands. An expiry that moves with
+// the clock makes it no other, nor does what is checked before it is sent.
 func refusedAsItIs(d Desired, o Observed, action ImportMaterial) bool {
-	refusal := o.Memory.Refusal
-	return refusal.Err != nil && refusal.Import == action && sameSecretVersion(d, o, refusal.Secret)
-}
-
-// requested reports whether reconcile-requested-at asks for something new. Before the first status it does not: a
-// manifest restored with its annotations must not fire.
-func requested(d Desired, o Observed) bool {
-	return d.RequestedAt != "" && d.RequestedAt != o.Status.LastHandledReconcileAt && d.RequestedAt != o.Memory.ServedRequest &&
-		ObservedGeneration(o.Status) >= 0
+	refused := o.Memory.Refusal.Import
+	refused.Expect, refused.RejectWeak = action.Expect, action.RejectWeak
+	if action.ValidFor > 0 {
+		refused.Expiry, action.Expiry = kms.Expiry{}, kms.Expiry{}
+	}
+	return o.Memory.Refusal.Err != nil && refused == action && sameSecretVersion(d, o, o.Memory.Refusal.Secret)
 }
 
 // ObservedGeneration is status.observedGeneration, -1 when absent.
@@ -178,9 +182,15 @@ func conditionOf(status v1alpha1.KMSKeyImportStatus, conditionType string) *meta
 	return meta.FindStatusCondition(status.Conditions, conditionType)
 }
 
-// elsewhere reports whether keyID led the look of this pass to another key than the one this object owns.
-func (o Observed) elsewhere() bool {
-	return o.Ownership == Mine && o.Look != nil && o.Look.Err == nil && o.Record.KeyARN != o.Look.Key.ARN
+// elsewhere reports whether keyID led the look of this pass, which showed a key, to another one than this object owns.
+func (o Observed) elsewhere() bool { return o.Ownership == Mine && o.Record.KeyARN != o.Look.Key.ARN }
+
+// seen reports whether this pass has looked at the key, and at no other.
+func (o Observed) seen() bool { return o.Look != nil && o.Look.Err == nil && !o.elsewhere() }
+
+// gone reports whether KMS has answered that there is no such key.
+func (o Observed) gone() bool {
+	return o.Look != nil && o.Look.Err != nil && o.Look.Err.Class == kms.ClassNotFound
 }
 
 // imported is what the record of this object's key says was imported; nil when nothing is known to have been.
@@ -214,6 +224,9 @@ func RecordedExpiry(imported v1alpha1.MaterialImport) kms.Expiry {
 	}
 	return expiry
 }
+
+// vouched reports whether this object owns the key, and the record says what was imported into it.
+func (o Observed) vouched() bool { return o.Ownership == Mine && o.imported() != nil }
 
 func (o Observed) expired(expiry kms.Expiry) bool {
 	return expiry.Model == kms.KeyMaterialExpires && !expiry.ValidTo.After(o.Now)

@@ -161,10 +161,42 @@ func ownerless(f *facts) {
 	f.observed.Memory = plan.Memory{FirstSeen: now, LastLook: now}
 }
 
-// held is a record that says that the key was seen disabled.
+// hold is onMaterialDeleted: Hold.
+func hold(f *facts) { f.desired.HoldDeleted = true }
+
+// held is a record that says that the key was seen disabled, and then without material.
 func held(f *facts) {
-	f.observed.Record.Hold = &v1alpha1.KeyHold{KeyState: "Disabled", Time: metav1.NewTime(now.Add(-time.Hour))}
+	f.observed.Record.Hold = &v1alpha1.KeyHold{KeyState: "Disabled", Time: metav1.NewTime(now.Add(-time.Hour)), Request: new(string)}
 }
+
+// notSeenEmpty is a hold of a key that still had its material.
+func notSeenEmpty(f *facts) { f.observed.Record.Hold.Request = nil }
+
+// wasLifted is a hold whose key is to be filled again.
+func wasLifted(f *facts) { f.observed.Record.Hold.Lifted = new(true) }
+
+// askedBefore is a request that was made before the key was seen without material.
+func askedBefore(f *facts) {
+	reimportRequested(f)
+	f.observed.Record.Hold.Request = &f.desired.Requests.Reimport
+}
+
+// deletionHeld is a record that says that somebody deleted the key's material.
+func deletionHeld(f *facts) {
+	f.observed.Record.Hold = &v1alpha1.KeyHold{KeyState: "PendingImport", Time: metav1.NewTime(now.Add(-time.Hour)), Request: new(string)}
+}
+
+// heldDeleted is such a key that is known to be empty.
+func heldDeleted(f *facts) {
+	deletionHeld(f)
+	if f.observed.Status.Key != nil {
+		lastState("PendingImport")(f)
+	}
+	empty(f)
+}
+
+// heldEmpty is a key that was seen disabled and is known to be empty.
+func heldEmpty(f *facts) { all(held, empty, lastState("PendingImport"))(f) }
 
 func edited(f *facts) { f.desired.Generation = 4 }
 
@@ -206,7 +238,21 @@ var (
 )
 
 // requested is a reconcile-requested-at that was not seen before.
-func requested(f *facts) { f.desired.RequestedAt = "2026-03-01T11:59:59Z" }
+func requested(f *facts) { f.desired.Requests.Reconcile = "2026-03-01T11:59:59Z" }
+
+// reimportRequested is a reimport-requested-at that was not seen before.
+func reimportRequested(f *facts) { f.desired.Requests.Reimport = "2026-03-01T11:59:58Z" }
+
+// marked is an import of which the record says that KMS has not shown it.
+func marked(f *facts) {
+	yes := true
+	f.observed.Record.Imported.Unconfirmed = &yes
+}
+
+// hmacKey is a key that can have one material only.
+func hmacKey(f *facts) {
+	f.observed.Look.Key.Spec, f.observed.Look.Key.Usage = "HMAC_256", "GENERATE_VERIFY_MAC"
+}
 
 // age is how long ago the material was imported.
 func age(age time.Duration) change {
@@ -220,6 +266,7 @@ func age(age time.Duration) change {
 func unconfirmed(f *facts) {
 	f.observed.Memory.ImportedHere = f.observed.Record.Imported.Time.Time
 	f.observed.Memory.Confirmed = time.Time{}
+	f.observed.Memory.ContradictedSince = f.observed.Memory.ImportedHere
 }
 
 // restarted is a process that has seen this object for the first time in this pass.
@@ -235,7 +282,9 @@ func until(validTo time.Time) kms.Expiry {
 
 // wantsExpiry is a spec.expiration.validTo so far ahead.
 func wantsExpiry(ahead time.Duration) change {
-	return func(f *facts) { f.desired.Expiry = until(now.Add(ahead)) }
+	return func(f *facts) {
+		f.desired.Expiry, f.desired.ValidFor, f.desired.RenewBefore = until(now.Add(ahead)), 0, 0
+	}
 }
 
 // recordedExpiry is the expiry that the material was imported with.
@@ -260,6 +309,31 @@ func reportedExpiry(ahead time.Duration) change {
 // expires is material that was imported with this expiry, as it was wanted.
 func expires(ahead time.Duration) change {
 	return all(wantsExpiry(ahead), recordedExpiry(ahead), reportedExpiry(ahead))
+}
+
+// rollsOver is material that is valid for six hours and renewed two hours before that, imported to expire so far ahead.
+func rollsOver(ahead time.Duration) change {
+	return func(f *facts) {
+		all(expires(ahead), wantsValidFor(6*time.Hour))(f)
+		f.observed.Record.Imported.ValidFor = &metav1.Duration{Duration: 6 * time.Hour}
+		f.observed.Record.Imported.Time = metav1.NewTime(now.Add(ahead - 6*time.Hour))
+		f.observed.Memory.Confirmed = f.observed.Record.Imported.Time.Time
+	}
+}
+
+// wantsValidFor is a spec.expiration.validFor, with a renewal two hours before.
+func wantsValidFor(validFor time.Duration) change {
+	return func(f *facts) {
+		f.desired.Expiry = kms.Expiry{Model: "KEY_MATERIAL_EXPIRES"}
+		f.desired.ValidFor, f.desired.RenewBefore = validFor, 2*time.Hour
+	}
+}
+
+// rollingReimport is a re-import that is valid for six hours.
+func rollingReimport() plan.ImportMaterial {
+	action := reimportUntil(6 * time.Hour)
+	action.ValidFor = 6 * time.Hour
+	return action
 }
 
 func lastCondition(conditionType, reason string) change {
@@ -367,10 +441,16 @@ func (table cases) run(t *testing.T) {
 }
 
 // echoed is a request that the status already answers.
-func echoed(f *facts) { f.observed.Status.LastHandledReconcileAt = f.desired.RequestedAt }
+func echoed(f *facts) { f.observed.Status.LastHandledReconcileAt = f.desired.Requests.Reconcile }
 
 // served is a request that an import of this process has served, though no status answers it yet.
-func served(f *facts) { f.observed.Memory.ServedRequest = f.desired.RequestedAt }
+func served(f *facts) { f.observed.Memory.Served.Reconcile = f.desired.Requests.Reconcile }
+
+// reimportEchoed and reimportServed are the same of a reimport-requested-at.
+func reimportEchoed(f *facts) {
+	f.observed.Status.LastHandledReimportAt = f.desired.Requests.Reimport
+}
+func reimportServed(f *facts) { f.observed.Memory.Served.Reimport = f.desired.Requests.Reimport }
 
 func firstImportAction() plan.ImportMaterial {
 	return plan.ImportMaterial{
@@ -389,6 +469,13 @@ func reimportAction() plan.ImportMaterial {
 		Expect:     "fingerprint-1",
 		ReimportOf: "material-1",
 	}
+}
+
+// hmacReimport says nothing of the material's ID, which other keys than symmetric ones do not have.
+func hmacReimport() plan.ImportMaterial {
+	action := reimportAction()
+	action.ReimportOf = ""
+	return action
 }
 
 // reimportUntil is a re-import with a fixed expiry.

@@ -112,6 +112,8 @@ func TestRefusedImportIsNotRepeated(t *testing.T) {
 	wrapping := &kms.Error{Operation: "GetParametersForImport", Class: "InvalidRequest", Code: "ValidationException"}
 	sha1 := firstImportAction()
 	sha1.Wrapping.Algorithm = "RSAES_OAEP_SHA_1"
+	expecting := firstImportAction()
+	expecting.Expect, expecting.RejectWeak = "fingerprint-1", false
 	inFuture := refused(reimportUntil(30*day), mismatch)
 	cases{
 		"as it was":           {"and it is said again", first, stalls("MaterialMismatch").saying("IncorrectKeyMaterialException")},
@@ -129,6 +131,7 @@ func TestRefusedImportIsNotRepeated(t *testing.T) {
 		"requested":           {"a person may try again", all(first, requested), does(firstImportAction())},
 		"request echoed":      {"once", all(first, requested, echoed), stalls("MaterialMismatch")},
 		"request served":      {"once", all(first, requested, served), stalls("MaterialMismatch")},
+		"claimed since":       {"what is compared before it is sent makes it no other import", all(firstImport, refused(expecting, mismatch)), stalls("MaterialMismatch")},
 		"second try":          {"of the same pass", all(first, attempt(1, &kms.Error{Class: "CiphertextRefused"})), does(firstImportAction())},
 		"no Secret":           {"what is missing is said first", all(first, secret("Absent")), waits("SecretNotFound")},
 		"bad expiry":          {"what is wrong is said first", all(first, wantsExpiry(-day)), stalls("InvalidExpiration")},

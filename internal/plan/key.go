@@ -16,7 +16,7 @@ func keyState(d Desired, o Observed) *Step {
 	case kms.KeyStateEnabled:
 		return nil
 	case kms.KeyStatePendingImport:
-		return heldAfterDisable(d, o)
+		return held(d, o)
 	case kms.KeyStateCreating:
 		return wait(v1alpha1.ReasonKeyCreating, "KMS is still creating the key: nothing to do but wait")
 	case kms.KeyStateUpdating:
@@ -54,16 +54,17 @@ const failedLooksTolerated = 3
 // vouches, and only until the material expires.
 func UsabilityOf(d Desired, o Observed) Usability {
 	state, expiry, known := lastKnownKey(o)
-	vouched := o.Ownership == Mine && o.imported() != nil
 	switch {
-	case !known && vouched && o.expired(RecordedExpiry(o.imported().MaterialImport)):
+	case !known && o.vouched() && o.expired(RecordedExpiry(o.imported().MaterialImport)):
 		return Unusable
 	case !known:
 		return UsabilityUnknown
-	case !vouched, !permitsUse(state, expiry), o.expired(expiry):
+	case !o.vouched(), !permitsUse(state, expiry), o.expired(expiry):
 		return Unusable
-	case o.Look == nil || o.Look.Err != nil || !compared(d, o):
+	case !o.seen() || !compared(d, o):
 		return lastUsability(o.Status)
+	case superseded(*o.imported(), o.Look.Key):
+		return Unusable
 	default:
 		return Usable
 	}
@@ -99,7 +100,7 @@ func lastUsability(status v1alpha1.KMSKeyImportStatus) Usability {
 // counts: what it vouches for lasts no longer.
 func lastKnownKey(o Observed) (state kms.KeyState, expiry kms.Expiry, known bool) {
 	state, expiry, known = lastReportedKey(o)
-	if state == kms.KeyStateEnabled && expiry.Model == "" && o.Ownership == Mine && o.imported() != nil {
+	if state == kms.KeyStateEnabled && expiry.Model == "" && o.vouched() {
 		expiry = RecordedExpiry(o.imported().MaterialImport)
 	}
 	return state, expiry, known
@@ -107,21 +108,17 @@ func lastKnownKey(o Observed) (state kms.KeyState, expiry kms.Expiry, known bool
 
 // lastReportedKey is the key of this pass's look or, when that failed, was not made or led elsewhere, of the last status.
 func lastReportedKey(o Observed) (state kms.KeyState, expiry kms.Expiry, known bool) {
-	look := o.Look
-	if o.elsewhere() {
-		look = nil
+	if o.seen() {
+		return o.Look.Key.State, o.Look.Key.Expiry, true
 	}
-	if look != nil && look.Err == nil {
-		return look.Key.State, look.Key.Expiry, true
-	}
-	if look != nil && look.Err.Class == kms.ClassNotFound {
+	if o.gone() {
 		return "", kms.Expiry{}, true
 	}
 	lastSeen := o.Memory.LastLook
 	if lastSeen.IsZero() {
 		lastSeen = o.Memory.FirstSeen
 	}
-	if o.Status.Key == nil || (look != nil && o.Now.Sub(lastSeen) > failedLooksTolerated*o.Resync) {
+	if o.Status.Key == nil || o.Look != nil && o.Now.Sub(lastSeen) > failedLooksTolerated*o.Resync {
 		return "", kms.Expiry{}, false
 	}
 	expiry = kms.Expiry{Model: kms.ExpirationModel(o.Status.ExpirationModel)}

@@ -35,7 +35,7 @@ func absent(name string) (reason, message string) {
 // secretUnavailable waits for the Secret before the first import. Afterwards the key works without it, and only an
 // import that is due asks for it.
 func secretUnavailable(d Desired, o Observed) *Step {
-	if o.Ownership == Mine && o.imported() != nil {
+	if o.vouched() {
 		return nil
 	}
 	if reason, message := missingSource(d, o); reason != "" {
@@ -87,7 +87,7 @@ func takeOver(_ Desired, o Observed) *Step {
 
 // secretVersionChanged compares the bytes of a new version of the Secret with the record, once for each version.
 func secretVersionChanged(d Desired, o Observed) *Step {
-	if o.Ownership != Mine || o.imported() == nil || o.Secret.Presence != SecretPresent ||
+	if !o.vouched() || o.Secret.Presence != SecretPresent ||
 		sameSecretVersion(d, o, o.imported().Secret) {
 		return nil
 	}
@@ -109,13 +109,15 @@ func materialUnverifiable(_ Desired, o Observed) *Step {
 
 // materialSuperseded recognises a key that was rotated elsewhere.
 func materialSuperseded(_ Desired, o Observed) *Step {
-	imported := o.imported()
-	if imported == nil || imported.KeyMaterialID == "" || o.Look.Key.CurrentKeyMaterialID == "" ||
-		imported.KeyMaterialID == o.Look.Key.CurrentKeyMaterialID {
+	if o.imported() == nil || !superseded(*o.imported(), o.Look.Key) {
 		return nil
 	}
 	return stall(v1alpha1.ReasonMaterialSuperseded,
 		"the key was rotated elsewhere: its current material is not the one this operator imported; manage it where it was rotated, or use a new key")
+}
+
+func superseded(imported v1alpha1.ImportedMaterial, key kms.Key) bool {
+	return imported.KeyMaterialID != "" && key.CurrentKeyMaterialID != "" && imported.KeyMaterialID != key.CurrentKeyMaterialID
 }
 
 // outcomeUnknown does an import again whose answer was lost: the same bytes again are harmless, and success is proof.
@@ -124,6 +126,8 @@ func outcomeUnknown(d Desired, o Observed) *Step {
 	switch {
 	case o.Ownership != Mine || o.Record.Intent == nil:
 		return nil
+	case d.HoldDeleted && o.Look.Key.State == kms.KeyStatePendingImport:
+		return nil // it is empty because the material expired or was deleted: what that means comes first
 	case !o.mayImport():
 		return confirmIntent(o)
 	default:
@@ -137,7 +141,7 @@ func materialMissing(d Desired, o Observed) *Step {
 		return nil
 	}
 	imported := o.imported()
-	if imported == nil || o.expired(RecordedExpiry(imported.MaterialImport)) {
+	if imported == nil || o.expired(RecordedExpiry(imported.MaterialImport)) || o.Record.Hold != nil { // that no longer counts
 		return importDue(d, o)
 	}
 	switch believe(d, o) {
@@ -164,7 +168,7 @@ func importUnconverged(d Desired, o Observed) *Step {
 	case importedTwice(o.Record.History):
 		return stall(v1alpha1.ReasonImportIneffective,
 			"KMS answered two imports in a row with success and still reports the key as pending import: look into the key in KMS; "+
-				"annotate kms.keyimport.dev/reconcile-requested-at to import again")
+				"annotate this object with a new "+v1alpha1.AnnotationReimportRequestedAt+" to import again")
 	default:
 		return importDue(d, o)
 	}
@@ -200,7 +204,8 @@ func importDue(d Desired, o Observed) *Step {
 	expect := RecordedFingerprint(o.Record)
 	action := ImportMaterial{
 		Operation:  v1alpha1.OperationImport,
-		Expiry:     d.Expiry,
+		Expiry:     d.expiryAt(o.Now),
+		ValidFor:   d.ValidFor,
 		Wrapping:   wrapping,
 		Expect:     expect,
 		RejectWeak: expect == "" && d.Material.WeakMaterialPolicy != v1alpha1.WeakMaterialAllow,

@@ -26,7 +26,7 @@ func TestSecretBeforeTheFirstImport(t *testing.T) {
 func TestSecretAfterTheImport(t *testing.T) {
 	lost := all(empty, contradictedFor(day))
 	cases{
-		"absent":                      {"the key works on", secret("Absent"), settles("SourceMissing SecretNotFound").warning(`without its Secret the key could not be healed: Secret "payments-material" does not exist`)},
+		"absent":                      {"the key works on", secret("Absent"), settles("SourceMissing SecretNotFound").warning(`without its Secret the key can be neither healed nor renewed: Secret "payments-material" does not exist`)},
 		"not consenting":              {"the key works on", all(secret("NotConsenting"), rewritten), settles("SourceMissing SecretNotConsenting")},
 		"without the key":             {"the key works on", all(secret("KeyMissing"), rewritten), settles("SourceMissing SecretKeyMissing")},
 		"absent, key empty":           {"now it is needed", all(lost, secret("Absent")), waits("SecretNotFound")},

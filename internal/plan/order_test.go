@@ -38,7 +38,7 @@ func TestOrderOfChecks(t *testing.T) {
 		"origin, hold":                     {"nothing would be imported into this key", all(notImportable, state("Disabled")), stalls("KeyNotImportable")},
 		"end of hold, changed material":    {"the key is enabled, whatever the Secret holds", all(held, rewritten, otherMaterial), does(plan.LiftHold{})},
 		"end of hold, intent":              {"no import while the record has a hold", all(held, intent), does(plan.LiftHold{})},
-		"end of hold, missing":             {"no import while the record has a hold", all(lost, held, requested), does(plan.LiftHold{})},
+		"end of hold, missing":             {"no import while the record has a hold", all(lost, heldEmpty, reimportRequested), does(plan.LiftHold{})},
 		"held, conflict":                   {"what is held is the owner's business", all(foreign, held, lost), stalls("KeyConflict")},
 		"held, takeover":                   {"no new owner before a person has decided", all(ownerless, held, empty, sameMaterial), stalls("HeldAfterDisable")},
 		"held, expired":                    {"an expiry does not undo what a person did", all(expires(-day), empty, held), stalls("HeldAfterDisable")},

@@ -12,8 +12,23 @@ import (
 // importsOverMaterial reports whether an import into a key that holds material can succeed.
 func (o Observed) importsOverMaterial() bool { return o.Dialect != kms.DialectQKMS }
 
-// hasOtherMaterials reports whether keys can have several materials. QKMS documents no rotation.
-func (o Observed) hasOtherMaterials() bool { return o.Dialect != kms.DialectQKMS }
+// hasOtherMaterials reports whether the key can have several materials: only symmetric keys are rotated, and QKMS
+// documents no rotation.
+func (o Observed) hasOtherMaterials() bool {
+	return o.Dialect != kms.DialectQKMS && o.keySpec() == kms.KeySpecSymmetricDefault
+}
+
+// keySpec is the key's as this pass's look says or, failing that, the last status.
+func (o Observed) keySpec() kms.KeySpec {
+	switch {
+	case o.seen():
+		return o.Look.Key.Spec
+	case o.Status.Key != nil:
+		return kms.KeySpec(o.Status.Key.Spec)
+	default:
+		return ""
+	}
+}
 
 // mayImport reports whether this KMS takes an import into the key as it was seen.
 func (o Observed) mayImport() bool {
@@ -36,8 +51,8 @@ func confirmIntent(o Observed) *Step {
 // expiryStands is expiryDiffers where the expiry of material that is there cannot be moved. What the spec asks for is
 // imported when the key is empty, and until then a warning says so.
 func expiryStands(d Desired, o Observed) *Step {
-	recorded := RecordedExpiry(o.imported().MaterialImport)
-	if !d.Expiry.Equal(recorded) || o.expired(recorded) {
+	imported := o.imported().MaterialImport
+	if d.asksForAnother(imported) || o.expired(RecordedExpiry(imported)) {
 		if step := invalidExpiry(d, o); step != nil {
 			return step
 		}
@@ -56,15 +71,4 @@ func expiryStands(d Desired, o Observed) *Step {
 	default:
 		return nil
 	}
-}
-
-// needsInterruption stands, once it is known, until a look shows an empty key or the spec asks for what was imported.
-func needsInterruption(d Desired, o Observed) bool {
-	if o.importsOverMaterial() || d.Expiry.Equal(RecordedExpiry(o.imported().MaterialImport)) {
-		return false
-	}
-	if o.Look == nil || o.Look.Err != nil || o.elsewhere() {
-		return conditionOf(o.Status, v1alpha1.ConditionRenewalNeedsInterruption) != nil
-	}
-	return o.Look.Key.State != kms.KeyStatePendingImport
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
-	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
 )
 
 // lateExpiryPoll is how often to look at a key that should have lost its material by now.
@@ -36,8 +35,11 @@ var checks = []check{
 	materialSuperseded,
 	attemptFailed,
 	outcomeUnknown,
+	confirmationChanged,
 	materialMissing,
+	reimportAsked,
 	expiryDiffers,
+	renewalDue,
 	settled,
 }
 
@@ -60,7 +62,7 @@ func Next(desired Desired, observed Observed) Step {
 // complete adds to the end of a pass what does not depend on which check ended it.
 func complete(d Desired, o Observed, step *Step) {
 	if step.Outcome != OutcomeUntouched {
-		step.Warnings = append(step.Warnings, warnings(d, o)...)
+		step.Warnings = append(step.Warnings, warnings(d, o, *step)...)
 	}
 	schedule(d, o, step)
 }
@@ -83,14 +85,15 @@ func suspended(d Desired, _ Observed) *Step {
 }
 
 // firstSight spreads the first looks after a restart: an object that its record says is settled can wait its turn
-// within the resync interval.
+// within the resync interval. A clock that was set back does not make it longer.
 func firstSight(d Desired, o Observed) *Step {
 	due := o.Memory.FirstSeen.Add(spread(d.UID, o.Resync))
-	if !o.Memory.LastLook.IsZero() || !o.Now.Before(due) || requested(d, o) || !settledByRecord(d, o) {
+	early := o.Now.Before(due) && !o.Now.Before(o.Memory.FirstSeen)
+	if !o.Memory.LastLook.IsZero() || !early || requested(d, o) || !settledByRecord(d, o) {
 		return nil
 	}
 	step := finish(OutcomeUntouched, "", "")
-	step.After = earliest(o, due.Sub(o.Now))
+	step.After = earliest(d, o, due.Sub(o.Now))
 	return step
 }
 
@@ -105,7 +108,7 @@ func lookFailed(d Desired, o Observed) *Step {
 	if o.Look.Err == nil {
 		return nil
 	}
-	if o.Look.Err.Class == kms.ClassNotFound {
+	if o.gone() {
 		return wait(v1alpha1.ReasonKeyNotFound, fmt.Sprintf(
 			"KMS has no key %q in this region and account: create it with Origin EXTERNAL, or create a new KMSKeyImport with the right keyID", d.KeyID))
 	}

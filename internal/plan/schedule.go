@@ -4,7 +4,6 @@ import (
 	"hash/fnv"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
@@ -17,7 +16,7 @@ const firstPoll = 10 * time.Second
 // longestBackoff is the most that the work queue waits between two tries.
 const longestBackoff = 5 * time.Minute
 
-// expiringSoon makes a key urgent.
+// expiringSoon makes a key urgent, or half of the time that is kept for its renewal, if that is less.
 const expiringSoon = 24 * time.Hour
 
 // schedule says when to wake up again and how urgent that is.
@@ -25,11 +24,11 @@ func schedule(d Desired, o Observed, step *Step) {
 	step.Priority = priority(d, o, step.Outcome)
 	switch step.Outcome {
 	case OutcomeSettled, OutcomeStalled:
-		step.After = earliest(o, resyncAfter(d.UID, o.Resync))
+		step.After = earliest(d, o, resyncAfter(d.UID, o.Resync))
 	case OutcomeWaiting:
-		step.After = earliest(o, slowPoll(o))
+		step.After = earliest(d, o, slowPoll(o))
 	case OutcomeSuspended:
-		step.After = earliest(o, 0)
+		step.After = earliest(d, o, 0)
 	case OutcomeProgressing, OutcomeUntouched: // set where the step was made
 	case OutcomeRetry: // by backoff, unless that might sleep past the expiry
 		step.After = beforeExpiry(o)
@@ -50,17 +49,19 @@ func slowPoll(o Observed) time.Duration {
 	return min(max(o.Now.Sub(since.LastTransitionTime.Time), firstPoll), max(o.Resync, firstPoll))
 }
 
-// earliest brings a wake-up forward to the moment at which the expiry last reported passes or is to be warned of.
-// Zero means no wake-up.
-func earliest(o Observed, after time.Duration) time.Duration {
-	_, expiry, known := lastKnownKey(o)
-	if !known || expiry.Model != kms.KeyMaterialExpires {
-		return after
+// earliest brings a wake-up forward to the renewal, and to the moment at which the expiry last reported passes or is to
+// be warned of. Zero means no wake-up.
+func earliest(d Desired, o Observed, after time.Duration) time.Duration {
+	var candidates []time.Duration
+	if !d.Suspended { // a warning is due then, if not the renewal
+		candidates = append(candidates, renewalAt(d, o).Sub(o.Now)) // long ago where there is none
 	}
-	left := expiry.ValidTo.Sub(o.Now)
-	candidates := []time.Duration{left}
-	for _, warning := range expiryWarnings {
-		candidates = append(candidates, left-warning.before)
+	if _, expiry, _ := lastKnownKey(o); expiry.Model == kms.KeyMaterialExpires {
+		left := expiry.ValidTo.Sub(o.Now)
+		candidates = append(candidates, left)
+		for _, warning := range expiryWarnings {
+			candidates = append(candidates, left-warning.before)
+		}
 	}
 	for _, candidate := range candidates {
 		if candidate > 0 && (after == 0 || candidate < after) {
@@ -73,9 +74,9 @@ func earliest(o Observed, after time.Duration) time.Duration {
 // beforeExpiry replaces the backoff, which may take as long as longestBackoff, when the expiry last reported is nearer.
 // Zero leaves it.
 func beforeExpiry(o Observed) time.Duration {
-	_, expiry, known := lastKnownKey(o)
-	left := expiry.ValidTo.Sub(o.Now)
-	if !known || expiry.Model != kms.KeyMaterialExpires || left <= 0 || left > longestBackoff {
+	_, expiry, _ := lastKnownKey(o)
+	left := expiry.ValidTo.Sub(o.Now) // long ago where there is none
+	if left <= 0 || left > longestBackoff {
 		return 0
 	}
 	return min(left, firstPoll)
@@ -94,15 +95,14 @@ func priority(d Desired, o Observed, outcome Outcome) Priority {
 	if outcome == OutcomeStalled || outcome == OutcomeSuspended {
 		return PriorityRoutine
 	}
-	_, expiry, known := lastKnownKey(o)
 	switch {
-	case urgent(o):
+	case urgent(d, o):
 		return PriorityUrgent
 	case outcome == OutcomeSettled:
 		return PriorityRoutine
 	case ObservedGeneration(o.Status) != d.Generation || requested(d, o):
 		return PriorityEdit
-	case known && !expiry.Equal(d.Expiry):
+	case o.vouched() && importOverdue(d, o):
 		return PriorityRenewal
 	default:
 		return PriorityRoutine
@@ -110,20 +110,24 @@ func priority(d Desired, o Observed, outcome Outcome) Priority {
 }
 
 // urgent is a key without material, or one that is about to be.
-func urgent(o Observed) bool {
-	state, expiry, known := lastKnownKey(o)
-	expires := expiry.Model == kms.KeyMaterialExpires && expiry.ValidTo.Sub(o.Now) < expiringSoon && !o.expired(expiry)
-	return known && (state == kms.KeyStatePendingImport || expires)
+func urgent(d Desired, o Observed) bool {
+	soon := expiringSoon
+	if d.ValidFor > 0 {
+		soon = min(soon, d.RenewBefore/2)
+	}
+	state, expiry, _ := lastKnownKey(o)
+	expires := expiry.Model == kms.KeyMaterialExpires && expiry.ValidTo.Sub(o.Now) < soon && !o.expired(expiry)
+	return state == kms.KeyStatePendingImport || expires
 }
 
 // settledByRecord reports whether, as far as the record tells, there is nothing to do for this object.
 func settledByRecord(d Desired, o Observed) bool {
 	imported := o.imported()
-	if o.Ownership != Mine || imported == nil || o.Record.Intent != nil || ObservedGeneration(o.Status) != d.Generation {
+	if !o.vouched() || o.Record.Intent != nil || ObservedGeneration(o.Status) != d.Generation {
 		return false
 	}
-	recorded := RecordedExpiry(imported.MaterialImport)
-	return d.Expiry.Equal(recorded) && !o.expired(recorded) && UsabilityOf(d, o) == Usable && readyAndQuiet(o.Status) &&
+	done := !importOverdue(d, o) && !o.expired(RecordedExpiry(imported.MaterialImport))
+	return done && UsabilityOf(d, o) == Usable && quiet(o.Status) &&
 		(sameSecretVersion(d, o, imported.Secret) || sourceStillMissing(o))
 }
 
@@ -132,8 +136,7 @@ func sourceStillMissing(o Observed) bool {
 	return o.Secret.Presence != SecretPresent && conditionOf(o.Status, v1alpha1.ConditionSourceMissing) != nil
 }
 
-// readyAndQuiet reports whether the last status was that of a settled object.
-func readyAndQuiet(status v1alpha1.KMSKeyImportStatus) bool {
-	return meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady) &&
-		conditionOf(status, v1alpha1.ConditionReconciling) == nil && conditionOf(status, v1alpha1.ConditionStalled) == nil
+// quiet reports whether the last status, if it was Ready, was that of a settled object.
+func quiet(status v1alpha1.KMSKeyImportStatus) bool {
+	return conditionOf(status, v1alpha1.ConditionReconciling) == nil && conditionOf(status, v1alpha1.ConditionStalled) == nil
 }

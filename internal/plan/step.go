@@ -77,11 +77,18 @@ type (
 	// AcceptSecretVersion writes into the record that the present version of the Secret holds the same material.
 	AcceptSecretVersion struct{}
 
-	// HoldKey writes into the record that the key was seen disabled or scheduled for deletion.
+	// HoldKey writes into the record that the key was seen disabled, scheduled for deletion, or without the material that
+	// somebody deleted.
 	HoldKey struct{}
 
-	// LiftHold takes that out of the record again.
+	// LiftHold takes that out of the record again or, while the key is empty, notes that it was lifted.
 	LiftHold struct{}
+
+	// MarkUnconfirmed writes into the record that KMS has not shown the last import.
+	MarkUnconfirmed struct{}
+
+	// MarkConfirmed takes that out of the record again.
+	MarkConfirmed struct{}
 
 	// ConfirmImport writes into the record that an import whose answer was lost has succeeded.
 	ConfirmImport struct{}
@@ -90,7 +97,9 @@ type (
 	ImportMaterial struct {
 		Operation v1alpha1.ImportOperation
 		Expiry    kms.Expiry
-		Wrapping  kms.Wrapping
+		// ValidFor is what the spec says where Expiry follows from it; zero for a fixed one.
+		ValidFor time.Duration
+		Wrapping kms.Wrapping
 		// Expect is the fingerprint the material must have; empty when none is on record.
 		Expect string
 		// RejectWeak refuses material that looks like no key.
@@ -107,6 +116,8 @@ func (ClaimRecord) isAction()         {}
 func (AcceptSecretVersion) isAction() {}
 func (HoldKey) isAction()             {}
 func (LiftHold) isAction()            {}
+func (MarkUnconfirmed) isAction()     {}
+func (MarkConfirmed) isAction()       {}
 func (ConfirmImport) isAction()       {}
 func (ImportMaterial) isAction()      {}
 

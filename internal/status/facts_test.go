@@ -131,13 +131,13 @@ func otherBytes(e *end) {
 	e.observed.Material = &plan.Material{Fingerprint: "fingerprint-2", Comparable: true}
 }
 func noSecret(e *end)  { e.observed.Secret = plan.Secret{Presence: "Absent"} }
-func requested(e *end) { e.desired.RequestedAt = "2026-03-01T11:59:59Z" }
+func requested(e *end) { e.desired.Requests.Reconcile = "2026-03-01T11:59:59Z" }
 
 func state(state kms.KeyState) change { return func(e *end) { e.observed.Look.Key.State = state } }
 
 // held is a record that says that the key was seen disabled.
 func held(e *end) {
-	e.observed.Record.Hold = &v1alpha1.KeyHold{KeyState: "Disabled", Time: metav1.NewTime(importedAt)}
+	e.observed.Record.Hold = &v1alpha1.KeyHold{KeyState: "Disabled", Time: metav1.NewTime(importedAt), Request: new(string)}
 }
 
 // otherKey is a keyID that leads to another key than the record's, one that is in another state.

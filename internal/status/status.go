@@ -20,7 +20,10 @@ func Apply(desired plan.Desired, observed plan.Observed, step plan.Step) v1alpha
 		return next
 	}
 	if looked(observed) || plan.ObservedGeneration(next) < 0 {
-		next.LastHandledReconcileAt = desired.RequestedAt
+		next.LastHandledReconcileAt = desired.Requests.Reconcile
+	}
+	if plan.ReimportHandled(desired, observed, step) {
+		next.LastHandledReimportAt = desired.Requests.Reimport
 	}
 	generation := max(plan.ObservedGeneration(next), 0)
 	switch step.Outcome {
@@ -31,6 +34,10 @@ func Apply(desired plan.Desired, observed plan.Observed, step plan.Step) v1alpha
 	next.ObservedGeneration = &generation
 	copyKey(&next, observed)
 	copyMaterial(&next, observed)
+	next.RenewalTime = nil
+	if renewal := plan.RenewalTime(desired, observed); !renewal.IsZero() {
+		next.RenewalTime = &metav1.Time{Time: renewal}
+	}
 	setConditions(&next, conditions(desired, observed, step), observed, generation)
 	return next
 }

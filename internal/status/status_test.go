@@ -232,7 +232,7 @@ func TestGenerations(t *testing.T) {
 }
 
 func TestRequestsAreEchoed(t *testing.T) {
-	requestedAgain := func(e *end) { e.desired.RequestedAt = "2026-03-01T12:00:30Z" }
+	requestedAgain := func(e *end) { e.desired.Requests.Reconcile = "2026-03-01T12:00:30Z" }
 	imported := func(e *end) { e.observed.Attempt = &plan.ImportAttempt{Tries: 1} }
 	cases := map[string]struct {
 		reason string
@@ -255,7 +255,7 @@ func TestRequestsAreEchoed(t *testing.T) {
 			"the look after it is still owed; that the request was served is remembered", all(requested, empty, justImported, imported, lookError("Throttled")), "",
 		},
 		"echoed, then throttled": {"a second request waits", all(requested, then(time.Minute, lookError("Throttled"), requestedAgain)), "2026-03-01T11:59:59Z"},
-		"annotation removed":     {"nothing is asked for", all(requested, then(time.Minute, func(e *end) { e.desired.RequestedAt = "" })), ""},
+		"annotation removed":     {"nothing is asked for", all(requested, then(time.Minute, func(e *end) { e.desired.Requests.Reconcile = "" })), ""},
 		"none":                   {"nothing is asked for", unchanged, ""},
 	}
 	for name, tc := range cases {
@@ -263,6 +263,81 @@ func TestRequestsAreEchoed(t *testing.T) {
 			e := changed(tc.change)
 			if got := e.apply().LastHandledReconcileAt; got != tc.want {
 				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
+			}
+			assertInvariants(t, e)
+		})
+	}
+}
+
+// A request for an import stands while something is waited for.
+func TestReimportsAreEchoed(t *testing.T) {
+	const at = "2026-03-01T11:59:58Z"
+	asked := func(e *end) { e.desired.Requests.Reimport = at }
+	imported := func(e *end) { e.observed.Memory.Served.Reimport = at }
+	withdrawn := func(e *end) { e.desired.Requests.Reimport = "" }
+	cases := map[string]struct {
+		reason string
+		change change
+		want   string
+	}{
+		"imported, propagating": {"an import was made", all(asked, empty, justImported, imported), at},
+		"imported, throttled":   {"an import was made, whatever a look would show", all(asked, imported, lookError("Throttled")), at},
+		"stalled":               {"what is wrong is said", all(asked, otherBytes), at},
+		"on QKMS":               {"no import is made over material", all(asked, func(e *end) { e.observed.Dialect = "QKMS" }), at},
+		"throttled":             {"none was made", all(asked, throttledImport), ""},
+		"look throttled":        {"none was made", all(asked, lookError("Throttled")), ""},
+		"disabled":              {"it is carried out when the key is enabled", all(asked, held, state("Disabled")), ""},
+		"no Secret":             {"it is carried out when there is one", all(asked, noSecret), ""},
+		"suspended":             {"it is carried out later", all(asked, suspended), ""},
+		"never seen":            {"a restored manifest must not fire", all(asked, unseen), at},
+		"never seen, disabled":  {"a restored manifest must not fire, later either", all(asked, unseen, held, state("Disabled")), at},
+		"disabled, withdrawn":   {"nothing is asked for any more", all(asked, held, state("Disabled"), then(time.Minute, withdrawn)), ""},
+		"echoed, withdrawn":     {"nothing is asked for", all(asked, otherBytes, then(time.Minute, withdrawn, otherBytes)), ""},
+		"none":                  {"nothing is asked for", unchanged, ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			e := changed(tc.change)
+			if got := e.apply().LastHandledReimportAt; got != tc.want {
+				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
+			}
+			assertInvariants(t, e)
+		})
+	}
+}
+
+// The renewal that is planned is in the status, in the past too.
+func TestRenewalTime(t *testing.T) {
+	const jitter = 10*time.Minute + 55*time.Second // of uid-1
+	rolls := func(ahead time.Duration) change {
+		return all(expires(ahead), func(e *end) {
+			e.desired.Expiry.ValidTo, e.desired.ValidFor, e.desired.RenewBefore = time.Time{}, 6*time.Hour, 2*time.Hour
+			e.observed.Record.Imported.ValidFor = &metav1.Duration{Duration: 6 * time.Hour}
+		})
+	}
+	at := now.Add(3*time.Hour - jitter)
+	past := now.Add(-time.Hour - jitter)
+	cases := map[string]struct {
+		reason string
+		change change
+		want   *time.Time
+	}{
+		"rolling":          {"ahead of the expiry", rolls(5 * time.Hour), &at},
+		"overdue":          {"it waits for the Secret", all(rolls(time.Hour), noSecret), &past},
+		"throttled":        {"it stands", all(rolls(5*time.Hour), then(time.Minute, lookError("Throttled"))), &at},
+		"suspended":        {"none is planned", all(rolls(5*time.Hour), then(time.Minute, suspended)), nil},
+		"suspended before": {"planned again", all(rolls(5*time.Hour), then(time.Minute, suspended), then(time.Minute, look, rolls(5*time.Hour), func(e *end) { e.desired.Suspended = false })), &at},
+		"now fixed":        {"none is planned", all(rolls(5*time.Hour), then(time.Minute, expires(30*day), func(e *end) { e.desired.ValidFor = 0 })), nil},
+		"empty":            {"it is to be healed", all(rolls(5*time.Hour), then(time.Minute, empty)), nil},
+		"key gone":         {"there is nothing to renew", all(rolls(5*time.Hour), then(time.Minute, lookError("NotFound"))), nil},
+		"not rolling":      {"none is planned", expires(30 * day), nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			e := changed(tc.change)
+			got := e.apply().RenewalTime
+			if (got == nil) != (tc.want == nil) || got != nil && !got.Time.Equal(*tc.want) {
+				t.Errorf("%s: got %v, want %v", tc.reason, got, tc.want)
 			}
 			assertInvariants(t, e)
 		})
@@ -334,7 +409,10 @@ func TestWarningsStayWhileTheyAreTrue(t *testing.T) {
 	}
 	unconverged := func(e *end) {
 		e.observed.Memory.Confirmed, e.observed.Memory.ImportedHere = time.Time{}, importedAt
+		yes := true
+		e.observed.Record.Imported.Unconfirmed = &yes
 	}
+	confirmed := func(e *end) { e.observed.Record.Imported.Unconfirmed = nil }
 	cases := map[string]struct {
 		reason string
 		change change
@@ -358,7 +436,7 @@ func TestWarningsStayWhileTheyAreTrue(t *testing.T) {
 		"suspended, warned":  {"as was last known", all(expires(day), noSecret, then(time.Minute, suspended)), map[string]string{"Suspended": "True Suspended", "Expiring": "True ExpiresSoon", "SourceMissing": "True SecretNotFound"}},
 		"first import":       {"the Secret is what is waited for", all(firstImport, noSecret), map[string]string{"Reconciling": "True SecretNotFound"}},
 		"another's, failing": {"until a look says otherwise", all(earlier, unconverged, then(time.Minute, lookError("Throttled"))), map[string]string{"Reconciling": "True Throttled", "OtherMaterialExpires": "True EarlierExpiry"}},
-		"another's, later":   {"a look says otherwise", all(earlier, unconverged, then(time.Minute, look)), nil},
+		"another's, later":   {"a look says otherwise", all(earlier, unconverged, then(time.Minute, look, confirmed)), nil},
 		"another's, restart": {"as before", all(earlier, unconverged, then(time.Minute, lookError("Throttled")), then(time.Minute, look, earlier, func(e *end) {
 			e.observed.Memory = plan.Memory{FirstSeen: e.observed.Now, LastLook: e.observed.Now, ContradictedSince: importedAt}
 		})), map[string]string{"OtherMaterialExpires": "True EarlierExpiry"}},

@@ -1,0 +1,41 @@
+package plan
+
+// Requests are the values of the two annotations with which a person asks for something.
+type Requests struct {
+	Reconcile string // of reconcile-requested-at: look now
+	Reimport  string // of reimport-requested-at: import now
+}
+
+// requested reports whether either asks for something new. Before the first status they do not: a manifest restored with
+// its annotations must not fire.
+func requested(d Desired, o Observed) bool {
+	reconcile := d.Requests.Reconcile
+	return reimportRequested(d, o) || ObservedGeneration(o.Status) >= 0 &&
+		reconcile != "" && reconcile != o.Status.LastHandledReconcileAt && reconcile != o.Memory.Served.Reconcile
+}
+
+func reimportRequested(d Desired, o Observed) bool {
+	reimport := d.Requests.Reimport
+	return ObservedGeneration(o.Status) >= 0 &&
+		reimport != "" && reimport != o.Status.LastHandledReimportAt && reimport != o.Memory.Served.Reimport
+}
+
+// ReimportHandled reports whether, when a pass ends with step, the request for an import is done with: an import was made
+// for it, or none will be. While something is waited for it stands.
+func ReimportHandled(d Desired, o Observed, step Step) bool {
+	switch {
+	case step.Outcome == OutcomeSettled, step.Outcome == OutcomeStalled, ObservedGeneration(o.Status) < 0:
+		return true
+	default:
+		return d.Requests.Reimport == o.Memory.Served.Reimport
+	}
+}
+
+// reimportAsked imports the material once more because a person asked for it. Where the fixed date is too near for an
+// import, that is no reason to stall over a key that works.
+func reimportAsked(d Desired, o Observed) *Step {
+	if !reimportRequested(d, o) || !o.mayImport() || invalidExpiry(d, o) != nil {
+		return nil
+	}
+	return importDue(d, o)
+}
