@@ -209,10 +209,28 @@ var _ = Describe("A key that cannot be imported into", func() {
 		Entry(nil, "Creating", "Ready=False KeyCreating, Reconciling"),
 		Entry(nil, "Updating", "Ready=False KeyUpdating, Reconciling"),
 		Entry(nil, "Unavailable", "Ready=False KeyUnavailable, Reconciling"),
+		Entry(nil, "Frozen", "Ready=False KMSError, Reconciling"),
+	)
+
+	DescribeTable("that somebody has taken out of use is imported only when that was asked for",
+		func(ctx context.Context, state, want string) {
+			key := newSymmetricKey(ctx)
+			kmsWire.set(key, "DescribeKey", inState(state))
+			object := expectOutcome(ctx, newImport(ctx, "payments", key), want)
+			Expect(object.Status.Key.State).To(Equal(state))
+
+			kmsWire.set(key, "DescribeKey", nil)
+			requestReconcile(ctx, object)
+			expectOutcome(ctx, object, "Ready=False HeldAfterDisable, Stalled")
+			Expect(kmsWire.changes(key)).To(BeZero())
+
+			requestReimport(ctx, object)
+			expectOutcome(ctx, object, "Ready=True Imported")
+			Expect(callsFor(key)[1:]).To(Equal([]int{1, 1}))
+		},
 		Entry(nil, "Disabled", "Ready=False KeyDisabled, Reconciling"),
 		Entry(nil, "PendingDeletion", "Ready=False KeyPendingDeletion, Stalled"),
 		Entry(nil, "PendingReplicaDeletion", "Ready=False KeyPendingReplicaDeletion, Stalled"),
-		Entry(nil, "Frozen", "Ready=False KMSError, Reconciling"),
 	)
 
 	It("is left alone when it holds material nobody can vouch for", func(ctx context.Context) {

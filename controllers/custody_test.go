@@ -8,9 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -88,21 +85,11 @@ func fromSecret(name string, encoding v1alpha1.MaterialEncoding) func(*v1alpha1.
 	}
 }
 
-// kubectlApply makes a consenting Secret as people do, which leaves a copy of its data in an annotation. The manifest
-// goes through standard input: arguments can be read by others.
+// kubectlApply makes a consenting Secret as people do, which leaves a copy of its data in an annotation.
 func kubectlApply(ctx context.Context, name, data string) {
 	GinkgoHelper()
-	kubeconfig, err := admin.KubeConfig()
-	Expect(err).NotTo(HaveOccurred())
-	folder := GinkgoT().TempDir()
-	path := filepath.Join(folder, "kubeconfig")
-	Expect(os.WriteFile(path, kubeconfig, 0o600)).To(Succeed())
-	kubectl := exec.CommandContext(ctx, environment.ControlPlane.KubectlPath, "apply", "--kubeconfig", path, "--namespace", namespace, "-f", "-")
-	kubectl.Env = []string{"KUBECACHEDIR=" + folder}
-	kubectl.Stdin = strings.NewReader(fmt.Sprintf(
+	applyByKubectl(ctx, fmt.Sprintf(
 		`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": %q, "labels": {%q: "true"}}, %s}`, name, consentLabel, data))
-	output, err := kubectl.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), "%s", output)
 }
 
 // everythingWritten is all that the operator wrote, and all that it keeps of Secrets.

@@ -10,6 +10,8 @@ import (
 )
 
 // execute carries out one action. An error is about Kubernetes or this process; what KMS refuses becomes a fact.
+//
+//nolint:cyclop // a flat list: one case for each action
 func (r *Reconciler) execute(ctx context.Context, p *pass, action plan.Action) error {
 	switch action := action.(type) {
 	case plan.Finish:
@@ -23,9 +25,13 @@ func (r *Reconciler) execute(ctx context.Context, p *pass, action plan.Action) e
 	case plan.AcceptSecretVersion:
 		return r.acceptSecretVersion(ctx, p)
 	case plan.HoldKey:
-		return r.update(ctx, p, held(p.observed.Record, p.observed.Look.Key.State, r.clock.Now()))
+		return r.update(ctx, p, held(p.observed.Record, p.observed.Look.Key.State, p.desired.Requests.Reimport, r.clock.Now()))
 	case plan.LiftHold:
-		return r.update(ctx, p, holdLifted(p.observed.Record, r.clock.Now()))
+		return r.update(ctx, p, holdLifted(p.observed.Record, p.observed.Look.Key.State, r.clock.Now()))
+	case plan.MarkUnconfirmed:
+		return r.update(ctx, p, unconfirmed(p.observed.Record, r.clock.Now()))
+	case plan.MarkConfirmed:
+		return r.update(ctx, p, confirmedLate(p.observed.Record, r.clock.Now()))
 	case plan.ConfirmImport:
 		return r.confirmImport(ctx, p)
 	case plan.ImportMaterial:
@@ -80,7 +86,11 @@ func (r *Reconciler) claimRecord(ctx context.Context, p *pass) error {
 	if err := r.ownsNothingElse(ctx, p); err != nil {
 		return err
 	}
-	return r.update(ctx, p, claimed(p.observed.Record, p.owner(), r.clock.Now()))
+	next := claimed(p.observed.Record, p.owner(), r.clock.Now())
+	if next.Hold != nil && p.observed.Look.Key.State == kms.KeyStatePendingImport {
+		next.Hold.Request = new(string) // what the new owner asks for is about the key as it is
+	}
+	return r.update(ctx, p, next)
 }
 
 // acceptSecretVersion writes down that the Secret's present version holds the same material.

@@ -55,6 +55,8 @@ var _ = AfterEach(func(ctx context.Context) {
 			g.Expect(record.Owner == nil || record.Owner.Namespace != namespace).To(BeTrue(), "record %s is not released", record.KeyARN)
 		}
 	}).WithTimeout(patience).Should(Succeed())
+	// They would stay for ever, and every spec would take longer than the one before.
+	Expect(k8s.DeleteAllOf(ctx, &v1alpha1.KMSKeyRecord{}, client.InNamespace(operatorNamespace))).To(Succeed())
 }, NodeTimeout(time.Minute))
 
 func expectInvariants(object *v1alpha1.KMSKeyImport) {
@@ -110,6 +112,18 @@ func expectFixedPoint(ctx context.Context, object *v1alpha1.KMSKeyImport) {
 // queue would have repeated.
 func expectPass(ctx context.Context, object *v1alpha1.KMSKeyImport) (retried bool) {
 	GinkgoHelper()
+	awaitCaches(ctx, object)
+	result, err := operator.reconciler.Reconcile(ctx, requestFor(object))
+	if err != nil {
+		Expect(err).To(MatchError(MatchRegexp("^(KMSUnreachable|Throttled|AccessDenied|KMSError): ")))
+	}
+	Expect(result.Priority).NotTo(BeNil(), "every result has a priority")
+	return err != nil
+}
+
+// awaitCaches waits until the operator's caches know what was written last.
+func awaitCaches(ctx context.Context, object *v1alpha1.KMSKeyImport) {
+	GinkgoHelper()
 	cache := operator.manager.GetClient()
 	Eventually(func(g Gomega) {
 		cached := &v1alpha1.KMSKeyImport{}
@@ -117,12 +131,6 @@ func expectPass(ctx context.Context, object *v1alpha1.KMSKeyImport) (retried boo
 		g.Expect(cached.ResourceVersion).To(Equal(reload(ctx, object).ResourceVersion))
 		g.Expect(recordVersions(ctx, cache)).To(ConsistOf(recordVersions(ctx, k8s)))
 	}).WithTimeout(patience).WithPolling(5 * time.Millisecond).Should(Succeed())
-	result, err := operator.reconciler.Reconcile(ctx, requestFor(object))
-	if err != nil {
-		Expect(err).To(MatchError(MatchRegexp("^(KMSUnreachable|Throttled|AccessDenied|KMSError): ")))
-	}
-	Expect(result.Priority).NotTo(BeNil(), "every result has a priority")
-	return err != nil
 }
 
 func recordVersions(ctx context.Context, reader client.Reader) []string {
@@ -303,11 +311,28 @@ func requestReconcile(ctx context.Context, object *v1alpha1.KMSKeyImport) {
 // askForLook does not wait for the echo.
 func askForLook(ctx context.Context, object *v1alpha1.KMSKeyImport) string {
 	GinkgoHelper()
+	return annotate(ctx, object, "kms.keyimport.dev/reconcile-requested-at")
+}
+
+// requestReimport asks for an import and waits for the echo.
+func requestReimport(ctx context.Context, object *v1alpha1.KMSKeyImport) {
+	GinkgoHelper()
+	value := askForImport(ctx, object)
+	Eventually(func() string { return reload(ctx, object).Status.LastHandledReimportAt }).WithTimeout(patience).Should(Equal(value))
+}
+
+// askForImport does not wait for the echo.
+func askForImport(ctx context.Context, object *v1alpha1.KMSKeyImport) string {
+	GinkgoHelper()
+	return annotate(ctx, object, "kms.keyimport.dev/reimport-requested-at")
+}
+
+// annotate sets an annotation to a value that it has not had.
+func annotate(ctx context.Context, object *v1alpha1.KMSKeyImport, name string) string {
+	GinkgoHelper()
 	requests++
 	value := fmt.Sprintf("request-%d", requests)
-	edit(ctx, object, func(o *v1alpha1.KMSKeyImport) {
-		metav1.SetMetaDataAnnotation(&o.ObjectMeta, "kms.keyimport.dev/reconcile-requested-at", value)
-	})
+	edit(ctx, object, func(o *v1alpha1.KMSKeyImport) { metav1.SetMetaDataAnnotation(&o.ObjectMeta, name, value) })
 	return value
 }
 

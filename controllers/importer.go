@@ -125,6 +125,7 @@ func (r *Reconciler) writeIntent(ctx context.Context, p *pass, action plan.Impor
 			Secret:            p.secretVersion(),
 			ExpirationModel:   string(action.Expiry.Model),
 			ValidTo:           optionalTime(action.Expiry.ValidTo),
+			ValidFor:          optionalDuration(action.ValidFor),
 			WrappingAlgorithm: string(action.Wrapping.Algorithm),
 			WrappingKeySpec:   string(action.Wrapping.KeySpec),
 		},
@@ -159,11 +160,14 @@ func (r *Reconciler) sendImport(ctx context.Context, p *pass, intent v1alpha1.Im
 	if err != nil {
 		return r.importFailed(ctx, write, p, err)
 	}
-	record := succeeded(p.observed.Record, intent, answer, r.clock.Now())
-	if err := r.update(write, p, record); err != nil {
+	now := r.clock.Now()
+	err = r.writeResult(write, p, func(record *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+		return succeeded(record, intent, answer, now)
+	})
+	if err != nil {
 		return err
 	}
-	r.memories.imported(p.name, record.Imported.Time.Time, p.desired.RequestedAt)
+	r.memories.imported(p.name, p.observed.Record.Imported.Time.Time, p.desired.Requests)
 	p.imports = append(p.imports, intent.Operation)
 	p.observed.Look = nil
 	return nil
@@ -185,5 +189,31 @@ func (r *Reconciler) importFailed(ctx, write context.Context, p *pass, cause err
 	if kmsError.Class == kms.ClassMaterialRefused {
 		unknown = nil
 	}
-	return r.update(write, p, importRefused(p.observed.Record, unknown, kmsError, r.clock.Now()))
+	now := r.clock.Now()
+	return r.writeResult(write, p, func(record *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+		return importRefused(record, unknown, kmsError, now)
+	})
+}
+
+// writeResult writes down what an import came to. KMS says it once: so a write that fails is looked into, and made once
+// more if it was not made and nobody else has written about imports meanwhile.
+func (r *Reconciler) writeResult(ctx context.Context, p *pass, become func(*v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord) error {
+	before := p.observed.Record
+	after := become(before)
+	err := r.update(ctx, p, after)
+	if err == nil {
+		return nil
+	}
+	stored, readErr := r.records.get(ctx, p.keyARN)
+	switch {
+	case readErr != nil, stored == nil:
+		return err
+	case tellsTheSame(stored, after):
+		p.own(stored)
+		return nil
+	case tellsTheSame(stored, before):
+		return r.update(ctx, p, become(stored))
+	default:
+		return err
+	}
 }

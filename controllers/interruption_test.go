@@ -63,24 +63,6 @@ var _ = Describe("An import that KMS refuses", func() {
 		expectOutcome(ctx, object, "Ready=True Imported")
 	})
 
-	DescribeTable("is tried once more with fresh parameters where those may be the cause",
-		func(ctx context.Context, code, want string) {
-			newSecret(ctx, "material", randomMaterial())
-			key := newSymmetricKey(ctx)
-			kmsWire.set(key, "ImportKeyMaterial", refuses(code, ""))
-			object := newImport(ctx, "payments", key)
-			expectOutcome(ctx, object, want)
-			Expect(kmsWire.count(key, "GetParametersForImport")).To(BeNumerically(">=", 2))
-
-			kmsWire.set(key, "ImportKeyMaterial", nil)
-			requestReconcile(ctx, object)
-			expectOutcome(ctx, object, "Ready=True Imported")
-		},
-		Entry("an expired token", "ExpiredImportTokenException", "Ready=False KMSError, Reconciling"),
-		Entry("an invalid token", "InvalidImportTokenException", "Ready=False KMSError, Reconciling"),
-		Entry("a blob that does not unwrap", "InvalidCiphertextException", "Ready=False InvalidWrapping, Stalled"),
-	)
-
 	It("says so when the wrapping is what KMS refuses", func(ctx context.Context) {
 		newSecret(ctx, "material", randomMaterial())
 		key := newSymmetricKey(ctx)
@@ -169,16 +151,5 @@ var _ = Describe("A restart", func() {
 		object = expectOutcome(ctx, object, "Ready=False MaterialUnverifiable, Stalled")
 		Expect(meta.FindStatusCondition(object.Status.Conditions, "Stalled").Message).To(ContainSubstring("fingerprint"))
 		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1))
-	})
-})
-
-var _ = Describe("A restored manifest", func() {
-	It("does not act on the request annotation it brings along", func(ctx context.Context) {
-		newSecret(ctx, "material", randomMaterial())
-		key := newSymmetricKey(ctx)
-		object := expectOutcome(ctx, newImport(ctx, "payments", key, func(o *v1alpha1.KMSKeyImport) {
-			o.Annotations = map[string]string{"kms.keyimport.dev/reconcile-requested-at": "long ago"}
-		}), "Ready=True Imported")
-		Expect(object.Status.LastHandledReconcileAt).To(Equal("long ago"))
 	})
 })

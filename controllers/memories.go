@@ -51,9 +51,9 @@ func (m *memories) looked(name types.NamespacedName, now time.Time) {
 
 // imported starts anew: what confirmed or contradicted an earlier import, even one of the same second, says nothing
 // about this one.
-func (m *memories) imported(name types.NamespacedName, at time.Time, requestedAt string) {
+func (m *memories) imported(name types.NamespacedName, at time.Time, served plan.Requests) {
 	m.change(name, func(memory *plan.Memory) {
-		memory.ImportedHere, memory.ServedRequest = at, requestedAt
+		memory.ImportedHere, memory.Served = at, served
 		memory.Confirmed, memory.ContradictedSince = time.Time{}, time.Time{}
 	})
 }
@@ -62,14 +62,15 @@ func (m *memories) refused(name types.NamespacedName, refusal plan.Refusal) {
 	m.change(name, func(memory *plan.Memory) { memory.Refusal = refusal })
 }
 
-// compared remembers whether a look confirmed or contradicted the last import.
+// compared remembers whether a look confirmed or contradicted the last import. A contradiction from the future, by a
+// clock that was set back, counts from now.
 func (m *memories) compared(name types.NamespacedName, imported v1alpha1.ImportedMaterial, key kms.Key, now time.Time) {
 	m.change(name, func(memory *plan.Memory) {
 		switch {
 		case plan.Agrees(imported, key):
 			memory.Confirmed = imported.Time.Time
 			memory.ContradictedSince = time.Time{}
-		case memory.ContradictedSince.IsZero():
+		case memory.ContradictedSince.IsZero(), now.Before(memory.ContradictedSince):
 			memory.ContradictedSince = now
 		}
 	})

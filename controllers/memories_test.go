@@ -33,7 +33,7 @@ func TestMemories(t *testing.T) {
 		"nothing":  {"first sight is now", func(*memories) {}, plan.Memory{FirstSeen: second(9)}},
 		"seen":     {"first sight is kept", func(m *memories) { m.of(name, "uid-1", second(1)); m.of(name, "uid-1", second(2)) }, plan.Memory{FirstSeen: second(1)}},
 		"looked":   {"the last look", seen(name, second(1), func(m *memories) { m.looked(name, second(2)); m.looked(name, second(3)) }), plan.Memory{FirstSeen: second(1), LastLook: second(3)}},
-		"imported": {"the last import of this process", seen(name, second(1), func(m *memories) { m.imported(name, second(2), "asked at noon") }), plan.Memory{FirstSeen: second(1), ImportedHere: second(2), ServedRequest: "asked at noon"}},
+		"imported": {"the last import of this process", seen(name, second(1), func(m *memories) { m.imported(name, second(2), plan.Requests{Reconcile: "asked at noon"}) }), plan.Memory{FirstSeen: second(1), ImportedHere: second(2), Served: plan.Requests{Reconcile: "asked at noon"}}},
 		"refused": {
 			"the last refusal", seen(name, second(1), func(m *memories) {
 				m.refused(name, plan.Refusal{Err: &kms.Error{Class: "Unsupported"}})
@@ -45,7 +45,10 @@ func TestMemories(t *testing.T) {
 		"replaced":   {"memories are one object's", func(m *memories) { m.of(name, "uid-0", second(1)); m.looked(name, second(2)) }, plan.Memory{FirstSeen: second(9)}},
 		"forgotten":  {"it is gone", seen(name, second(1), func(m *memories) { m.looked(name, second(2)); m.forget(name) }), plan.Memory{FirstSeen: second(9)}},
 		"another's":  {"each has its own", seen(name, second(1), func(m *memories) { m.of(other, "uid-9", second(2)); m.looked(other, second(3)); m.forget(other) }), plan.Memory{FirstSeen: second(1)}},
-		"not seen":   {"nothing to change", func(m *memories) { m.looked(name, second(1)); m.imported(name, second(1), "asked at noon") }, plan.Memory{FirstSeen: second(9)}},
+		"not seen": {"nothing to change", func(m *memories) {
+			m.looked(name, second(1))
+			m.imported(name, second(1), plan.Requests{Reconcile: "asked at noon"})
+		}, plan.Memory{FirstSeen: second(9)}},
 		"confirmed": {
 			"a look agrees with the import",
 			seen(name, second(1), func(m *memories) { m.compared(name, importedAt(second(2)), full, second(3)) }),
@@ -81,23 +84,23 @@ func TestMemories(t *testing.T) {
 			seen(name, second(1), func(m *memories) {
 				m.compared(name, importedAt(second(2)), full, second(2))
 				m.compared(name, importedAt(second(2)), empty, second(2))
-				m.imported(name, second(2), "")
+				m.imported(name, second(2), plan.Requests{})
 			}),
 			plan.Memory{FirstSeen: second(1), ImportedHere: second(2)},
 		},
 		"imported again for a request": {
 			"the last request that an import has served",
 			seen(name, second(1), func(m *memories) {
-				m.imported(name, second(2), "asked at noon")
-				m.imported(name, second(3), "asked at one")
+				m.imported(name, second(2), plan.Requests{Reconcile: "asked at noon"})
+				m.imported(name, second(3), plan.Requests{Reconcile: "asked at one"})
 			}),
-			plan.Memory{FirstSeen: second(1), ImportedHere: second(3), ServedRequest: "asked at one"},
+			plan.Memory{FirstSeen: second(1), ImportedHere: second(3), Served: plan.Requests{Reconcile: "asked at one"}},
 		},
 		"imported again for none": {
 			"the annotation was taken away meanwhile",
 			seen(name, second(1), func(m *memories) {
-				m.imported(name, second(2), "asked at noon")
-				m.imported(name, second(3), "")
+				m.imported(name, second(2), plan.Requests{Reconcile: "asked at noon"})
+				m.imported(name, second(3), plan.Requests{})
 			}),
 			plan.Memory{FirstSeen: second(1), ImportedHere: second(3)},
 		},

@@ -100,18 +100,13 @@ func (p *pass) owner() v1alpha1.RecordOwner {
 	return v1alpha1.RecordOwner{Namespace: p.object.Namespace, Name: p.object.Name, UID: p.object.UID}
 }
 
-// noteFailure takes note of an import that did not succeed. Where the key may have changed, or the import is to be tried
-// once more, the next step looks again.
+// noteFailure takes note of an import that did not succeed.
 func (r *Reconciler) noteFailure(p *pass, err *kms.Error) {
 	p.observed.Attempt.Err = err
 	if plan.Refused(err) {
 		r.memories.refused(p.name, plan.Refusal{Import: p.importing, Secret: p.secretVersion(), Err: err})
 	}
-	switch err.Class {
-	case kms.ClassInvalidState, kms.ClassTokenRefused, kms.ClassCiphertextRefused:
+	if plan.InDoubt(err) {
 		p.observed.Look = nil
-	case kms.ClassNotFound, kms.ClassAccessDenied, kms.ClassThrottled, kms.ClassUnreachable, kms.ClassServerFault,
-		kms.ClassUnsupported, kms.ClassUnknownOperation, kms.ClassInvalidRequest, kms.ClassMaterialRefused,
-		kms.ClassRedirected, kms.ClassUnexpectedResponse, kms.ClassOther:
 	}
 }

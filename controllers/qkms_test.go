@@ -146,6 +146,84 @@ var _ = Describe("On QKMS", Ordered, ContinueOnFailure, func() {
 		})
 	})
 
+	Describe("material that is valid for a duration", func() {
+		var key string
+
+		BeforeEach(func(ctx context.Context) {
+			newSecret(ctx, "material", randomMaterial())
+			key = newSymmetricKey(ctx)
+		})
+
+		DescribeTable("is not renewed over itself, which is said, and imported again as soon as it has expired",
+			func(ctx context.Context, wayOut string, changes ...func(*v1alpha1.KMSKeyImport)) {
+				object := expectOutcome(ctx, newImport(ctx, "payments", key, append(changes, validFor(90*day))...), "Ready=True Imported")
+				Expect(object.Status.RenewalTime).To(BeNil(), "none is planned")
+				expires := object.Status.ValidTo.Time
+				Expect(summary(passAt(ctx, object, expires.Add(-33*day-time.Minute)))).To(Equal("Ready=True Imported"))
+
+				object = passAt(ctx, object, expires.Add(-30*day))
+				Expect(summary(object)).To(Equal("Ready=True Imported, RenewalNeedsInterruption NoImportOverMaterial"))
+				Expect(message(object, "RenewalNeedsInterruption")).To(Equal("the material is to be renewed, which this KMS does only by an import into an empty key: " +
+					"delete the key's material in KMS when an interruption does no harm, or wait for its expiry" + wayOut))
+				Expect(costOf(key, func() { aHundredLooks(ctx, object) })).To(Equal(aHundred))
+				object = passAt(ctx, object, expires.Add(-14*day))
+				Expect(summary(object)).To(Equal("Ready=True Imported, RenewalNeedsInterruption NoImportOverMaterial, Expiring ExpiresSoon"))
+				Expect(message(object, "Expiring")).To(Equal("the material expires within 14 days and will not be renewed: " +
+					"this KMS imports only into an empty key, so it is imported again when it has expired"))
+				Expect(kmsWire.changes(key)).To(Equal(2), "those of the first import")
+
+				Expect(costOf(key, func() { object = passAt(ctx, object, expires) })).To(Equal(reimport))
+				Expect(summary(object)).To(Equal("Ready=True Imported"))
+				Expect(object.Status.ValidTo.Time).To(BeTemporally("~", expires.Add(90*day), time.Minute))
+				Expect(describe(ctx, key).ValidTo.Unix()).To(Equal(object.Status.ValidTo.Unix()))
+			},
+			Entry("with Reimport", ""),
+			Entry("with Hold", "; after a deletion, ask for the import, which onMaterialDeleted: Hold waits for, by a new kms.keyimport.dev/reimport-requested-at", holding),
+		)
+
+		It("is renewed by somebody who deletes it", func(ctx context.Context) {
+			object := expectOutcome(ctx, newImport(ctx, "payments", key, validFor(90*day)), "Ready=True Imported")
+			before := object.Status.ValidTo.Time
+			now.advance(65 * day)
+			deleteMaterial(ctx, key)
+			object = twoLooks(ctx, object)
+			Expect(summary(object)).To(Equal("Ready=True Imported"))
+			Expect(object.Status.ValidTo.Time).To(BeTemporally(">=", before.Add(65*day)))
+		})
+
+		It("gets another duration when the key is empty, and another time of renewal at once", func(ctx context.Context) {
+			object := expectOutcome(ctx, newImport(ctx, "payments", key, validFor(90*day)), "Ready=True Imported")
+			edit(ctx, object, validFor(90*day, 10*day))
+			expectOutcome(ctx, object, "Ready=True Imported")
+			edit(ctx, object, validFor(60*day))
+			expectOutcome(ctx, object, "Ready=True Imported, RenewalNeedsInterruption NoImportOverMaterial")
+			Expect(kmsWire.changes(key)).To(Equal(2), "those of the first import")
+
+			deleteMaterial(ctx, key)
+			requestReconcile(ctx, object)
+			object = expectOutcome(ctx, object, "Ready=True Imported")
+			Expect(object.Status.ValidTo.Time).To(BeTemporally("~", now.Now().Add(60*day), time.Minute))
+		})
+
+		It("is not imported on demand over itself, and the request is answered", func(ctx context.Context) {
+			object := expectOutcome(ctx, newImport(ctx, "payments", key, validFor(90*day)), "Ready=True Imported")
+			Expect(costOf(key, func() { requestReimport(ctx, object) })).To(Equal(cost{Look: 1, Kubernetes: budget{Status: 1}}))
+			expectOutcome(ctx, object, "Ready=True Imported")
+			restart()
+			requestReconcile(ctx, object)
+			expectOutcome(ctx, object, "Ready=True Imported")
+			Expect(kmsWire.changes(key)).To(Equal(2), "those of the first import")
+		})
+	})
+
+	Describe("material that is", func() {
+		for _, name := range []string{"deleted", "deleted, with Hold", "expired"} {
+			for _, state := range []secretState{secretSame, secretChanged, secretAbsent} {
+				It(name+", its Secret "+string(state), func(ctx context.Context) { heals(ctx, injuries[name], state) })
+			}
+		}
+	})
+
 	Describe("a lost answer", func() {
 		It("is made up for by the expiry that was sent", func(ctx context.Context) {
 			newSecret(ctx, "material", randomMaterial())
@@ -296,6 +374,7 @@ var _ = Describe("On QKMS", Ordered, ContinueOnFailure, func() {
 			local.faults.Clear("")
 			requestReconcile(ctx, object)
 			expectOutcome(ctx, object, "Ready=True Imported")
+			Expect(recordOf(ctx, key).Intent).To(BeNil())
 		},
 		Entry("no answer in time", "DependencyTimeoutException", "Ready=False KMSUnreachable, Reconciling"),
 		Entry("a token that has expired", "ExpiredImportTokenException", "Ready=False KMSError, Reconciling"),
@@ -306,6 +385,37 @@ var _ = Describe("On QKMS", Ordered, ContinueOnFailure, func() {
 		Entry("a fault inside", "KMSInternalException", "Ready=False KMSUnreachable, Reconciling"),
 		Entry("a state that takes no import", "KMSInvalidStateException", "Ready=False KMSError, Reconciling"),
 		Entry("no such key", "NotFoundException", "Ready=False KMSError, Reconciling"),
+	)
+
+	DescribeTable("an error that leaves open whether anything was imported is settled by what the key shows",
+		func(ctx context.Context, f fault, want string, calls []int, changes ...func(*v1alpha1.KMSKeyImport)) {
+			newSecret(ctx, "material", randomMaterial())
+			key := newSymmetricKey(ctx)
+			kmsWire.set(key, "ImportKeyMaterial", first(1, f))
+			expectOutcome(ctx, newImport(ctx, "payments", key, changes...), want)
+			Expect(callsFor(key)[1:]).To(Equal(calls), "of GetParametersForImport and ImportKeyMaterial")
+			expectTold(ctx, "KMSUnreachable")
+			Expect(recordOf(ctx, key).Intent == nil).To(Equal(want == "Ready=True Imported"))
+		},
+		Entry("KMSInternal, imported, and the expiry shows it", refusesAfter("KMSInternalException"), "Ready=True Imported", []int{1, 1}, validTo(30*24*time.Hour)),
+		Entry("KMSInternal, imported, and nothing shows it", refusesAfter("KMSInternalException"), "Ready=False MaterialUnverifiable, Stalled", []int{1, 1}),
+		Entry("KMSInternal, not imported", refuses("KMSInternalException", ""), "Ready=True Imported", []int{2, 2}),
+		Entry("DependencyTimeout, imported, and the expiry shows it", refusesAfter("DependencyTimeoutException"), "Ready=True Imported", []int{1, 1}, validTo(30*24*time.Hour)),
+		Entry("DependencyTimeout, imported, and nothing shows it", refusesAfter("DependencyTimeoutException"), "Ready=False MaterialUnverifiable, Stalled", []int{1, 1}),
+		Entry("DependencyTimeout, not imported", refuses("DependencyTimeoutException", ""), "Ready=True Imported", []int{2, 2}),
+	)
+
+	DescribeTable("a token or material that is refused once is got over in the same pass",
+		func(ctx context.Context, code string) {
+			newSecret(ctx, "material", randomMaterial())
+			key := newSymmetricKey(ctx)
+			fails(localkms.Fault{Operation: "ImportKeyMaterial", Code: code, Count: 1})
+			expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+			Expect(callsFor(key)[1:]).To(Equal([]int{2, 2}))
+		},
+		Entry("a token that has expired", "ExpiredImportTokenException"),
+		Entry("another key's token", "InvalidImportTokenException"),
+		Entry("material that does not unwrap", "InvalidCiphertextException"),
 	)
 })
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
@@ -46,7 +47,7 @@ func succeeded(record *v1alpha1.KMSKeyRecord, intent v1alpha1.ImportIntent, answ
 	if keyMaterialID == "" && next.Imported != nil {
 		keyMaterialID = next.Imported.KeyMaterialID // the same material has the same ID
 	}
-	next.Intent = nil
+	next.Intent, next.Hold = nil, nil
 	next.Imported = &v1alpha1.ImportedMaterial{
 		MaterialImport: intent.MaterialImport,
 		Time:           seconds(now),
@@ -90,6 +91,12 @@ func importRefused(record *v1alpha1.KMSKeyRecord, unknown *v1alpha1.ImportIntent
 	})
 }
 
+// tellsTheSame reports whether two versions of a record have the same owner and tell the same of imports.
+func tellsTheSame(one, other *v1alpha1.KMSKeyRecord) bool {
+	return equality.Semantic.DeepEqual(one.Owner, other.Owner) && equality.Semantic.DeepEqual(one.Intent, other.Intent) &&
+		equality.Semantic.DeepEqual(one.Imported, other.Imported)
+}
+
 func accepted(record *v1alpha1.KMSKeyRecord, version v1alpha1.SecretVersion, now time.Time) *v1alpha1.KMSKeyRecord {
 	next := record.DeepCopy()
 	next.Imported.Secret = version
@@ -100,19 +107,45 @@ func accepted(record *v1alpha1.KMSKeyRecord, version v1alpha1.SecretVersion, now
 	})
 }
 
-func held(record *v1alpha1.KMSKeyRecord, state kms.KeyState, now time.Time) *v1alpha1.KMSKeyRecord {
+// held keeps an earlier hold when the key has been emptied since, and notes what a person had asked for by then.
+func held(record *v1alpha1.KMSKeyRecord, state kms.KeyState, request string, now time.Time) *v1alpha1.KMSKeyRecord {
 	next := record.DeepCopy()
-	next.Hold = &v1alpha1.KeyHold{KeyState: string(state), Time: seconds(now)}
+	message := fmt.Sprintf("the key was seen %s", state)
+	if next.Hold == nil || state != kms.KeyStatePendingImport {
+		next.Hold = &v1alpha1.KeyHold{KeyState: string(state), Time: seconds(now)}
+	}
+	if state == kms.KeyStatePendingImport {
+		next.Hold.Request = &request
+		message = "the key was seen without its material"
+	}
+	return noted(next, v1alpha1.HistoryEntry{Time: seconds(now), Event: v1alpha1.HistoryHeld, Message: message})
+}
+
+// unconfirmed notes that KMS has not shown the last import.
+func unconfirmed(record *v1alpha1.KMSKeyRecord, now time.Time) *v1alpha1.KMSKeyRecord {
+	next := record.DeepCopy()
+	isTrue := true
+	next.Imported.Unconfirmed = &isTrue
 	return noted(next, v1alpha1.HistoryEntry{
 		Time:    seconds(now),
-		Event:   v1alpha1.HistoryHeld,
-		Message: fmt.Sprintf("the key was seen %s", state),
+		Event:   v1alpha1.HistoryImportUnconfirmed,
+		Message: "KMS answered the import with success and has not shown it since",
 	})
 }
 
-func holdLifted(record *v1alpha1.KMSKeyRecord, now time.Time) *v1alpha1.KMSKeyRecord {
+func confirmedLate(record *v1alpha1.KMSKeyRecord, now time.Time) *v1alpha1.KMSKeyRecord {
 	next := record.DeepCopy()
-	next.Hold = nil
+	next.Imported.Unconfirmed = nil
+	return noted(next, v1alpha1.HistoryEntry{Time: seconds(now), Event: v1alpha1.HistoryImportConfirmed})
+}
+
+// holdLifted forgets the hold of an enabled key; that of an empty one ends with the import that follows.
+func holdLifted(record *v1alpha1.KMSKeyRecord, state kms.KeyState, now time.Time) *v1alpha1.KMSKeyRecord {
+	next := record.DeepCopy()
+	next.Hold.Lifted = new(true)
+	if state == kms.KeyStateEnabled {
+		next.Hold = nil
+	}
 	return noted(next, v1alpha1.HistoryEntry{Time: seconds(now), Event: v1alpha1.HistoryHoldLifted})
 }
 
@@ -146,6 +179,13 @@ func validity(imported v1alpha1.MaterialImport) string {
 
 // seconds is the precision in which the API server keeps times.
 func seconds(t time.Time) metav1.Time { return metav1.NewTime(t.UTC().Truncate(time.Second)) }
+
+func optionalDuration(d time.Duration) *metav1.Duration {
+	if d == 0 {
+		return nil
+	}
+	return &metav1.Duration{Duration: d}
+}
 
 func optionalTime(t time.Time) *metav1.Time {
 	if t.IsZero() {

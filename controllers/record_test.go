@@ -124,7 +124,7 @@ func TestWhatARecordBecomes(t *testing.T) {
 				return succeeded(r, intentOf("Import"), kms.ImportResult{KeyMaterialID: "material-9", RequestID: "request-9"}, recordTime)
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) {
-				r.Intent = nil
+				r.Intent, r.Hold = nil, nil // an import fills what was held
 				r.Imported = &v1alpha1.ImportedMaterial{
 					MaterialImport: importOf("Import"), Time: recordStamp, KeyMaterialID: "material-9", RequestID: "request-9",
 				}
@@ -141,7 +141,7 @@ func TestWhatARecordBecomes(t *testing.T) {
 				return succeeded(r, expiring(intentOf("Reimport")), kms.ImportResult{RequestID: "request-2"}, recordTime)
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) {
-				r.Intent = nil
+				r.Intent, r.Hold = nil, nil
 				r.Imported = &v1alpha1.ImportedMaterial{
 					MaterialImport: expiring(intentOf("Reimport")).MaterialImport, Time: recordStamp, KeyMaterialID: "material-1", RequestID: "request-2",
 				}
@@ -215,18 +215,49 @@ func TestWhatARecordBecomes(t *testing.T) {
 		"held": {
 			reason: "the key was seen disabled, and an import in flight stays in flight",
 			before: without("hold"),
-			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return held(r, "Disabled", recordTime) },
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return held(r, "Disabled", "", recordTime) },
 			want: func(r *v1alpha1.KMSKeyRecord) {
 				r.Hold = &v1alpha1.KeyHold{KeyState: "Disabled", Time: recordStamp}
 			},
 			entry: &v1alpha1.HistoryEntry{Time: recordStamp, Event: "Held", Owner: "payments/card-key", Message: "the key was seen Disabled"},
 		},
+		"held, emptied": {
+			reason: "the first hold stands, and what was asked for by then is known",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return held(r, "PendingImport", "at noon", recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) { request := "at noon"; r.Hold.Request = &request },
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "Held", Owner: "payments/card-key", Message: "the key was seen without its material",
+			},
+		},
+		"held, deleted": {
+			reason: "where the spec says Hold",
+			before: without("hold"),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return held(r, "PendingImport", "", recordTime) },
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Hold = &v1alpha1.KeyHold{KeyState: "PendingImport", Time: recordStamp, Request: new(string)}
+			},
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "Held", Owner: "payments/card-key", Message: "the key was seen without its material",
+			},
+		},
 		"hold lifted": {
 			reason: "nothing but the hold ends",
 			before: fullRecord(),
-			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return holdLifted(r, recordTime) },
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return holdLifted(r, "Enabled", recordTime) },
 			want:   func(r *v1alpha1.KMSKeyRecord) { r.Hold = nil },
 			entry:  &v1alpha1.HistoryEntry{Time: recordStamp, Event: "HoldLifted", Owner: "payments/card-key"},
+		},
+		"hold lifted, empty": {
+			reason: "the hold ends with the import",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return holdLifted(r, "PendingImport", recordTime)
+			},
+			want:  func(r *v1alpha1.KMSKeyRecord) { r.Hold.Lifted = new(true) },
+			entry: &v1alpha1.HistoryEntry{Time: recordStamp, Event: "HoldLifted", Owner: "payments/card-key"},
 		},
 		"accepted": {
 			reason: "another version of the Secret, the same material, the same import",
@@ -318,7 +349,7 @@ func TestRefusalsReplaceEachOther(t *testing.T) {
 		"other events": {
 			"what succeeded twice happened twice",
 			func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
-				return holdLifted(holdLifted(r, recordTime.Add(2*time.Minute)), recordTime.Add(2*time.Minute))
+				return holdLifted(holdLifted(r, "PendingImport", recordTime.Add(2*time.Minute)), "Enabled", recordTime.Add(2*time.Minute))
 			},
 			[]string{"12:00 Claimed", "12:01 ImportRefused", "12:02 HoldLifted", "12:02 HoldLifted"},
 		},

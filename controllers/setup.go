@@ -85,12 +85,13 @@ func ownerName(object client.Object) types.NamespacedName {
 	return types.NamespacedName{Namespace: owner.Namespace, Name: owner.Name}
 }
 
-// specOrRequest lets pass what people change: the spec and the request annotation.
+// specOrRequest lets pass what people change: the spec and the request annotations.
 func specOrRequest() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{
 		UpdateFunc: func(update event.UpdateEvent) bool {
-			return update.ObjectOld.GetAnnotations()[v1alpha1.AnnotationReconcileRequestedAt] !=
-				update.ObjectNew.GetAnnotations()[v1alpha1.AnnotationReconcileRequestedAt]
+			before, after := update.ObjectOld.GetAnnotations(), update.ObjectNew.GetAnnotations()
+			return before[v1alpha1.AnnotationReconcileRequestedAt] != after[v1alpha1.AnnotationReconcileRequestedAt] ||
+				before[v1alpha1.AnnotationReimportRequestedAt] != after[v1alpha1.AnnotationReimportRequestedAt]
 		},
 		CreateFunc:  func(event.CreateEvent) bool { return true },
 		DeleteFunc:  func(event.DeleteEvent) bool { return true },

@@ -34,6 +34,7 @@ import (
 
 const (
 	operatorNamespace = "kms-key-import-system"
+	operatorName      = "kms-key-import-operator"
 	region            = "eu-west-1"
 
 	// patience is for everything that has to happen without a timer of the operator's.
@@ -87,6 +88,7 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	k8s, err = client.New(cluster, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})).To(Succeed())
+	recordObjects()
 
 	// It would take what the operator must not even offer to it.
 	local = startLocalKMS(localkms.Options{Dialect: localkms.AWS, Assume: []localkms.Assumption{localkms.UnlistedKeySpecs}})
@@ -120,6 +122,7 @@ func startOperator(changes ...func(*settings)) *runningOperator {
 	}
 	skipNameValidation := true
 	ownConfig := rest.CopyConfig(cluster)
+	ownConfig.UserAgent = operatorName // which the API server puts down as the manager of each field that it writes
 	ownConfig.Wrap(apiWire.around)
 	manager, err := ctrl.NewManager(ownConfig, ctrl.Options{
 		Scheme:     scheme,

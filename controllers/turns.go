@@ -18,6 +18,7 @@ type turns struct {
 	mutex   sync.Mutex
 	limiter *rate.Limiter
 	held    map[types.UID]time.Time
+	latest  time.Time // when somebody last asked
 }
 
 func newTurns(perSecond float64) *turns {
@@ -29,6 +30,7 @@ func (t *turns) take(uid types.UID, now time.Time) time.Duration {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	t.dropMissed(now)
+	t.latest = now
 	if at, holds := t.held[uid]; holds {
 		if wait := at.Sub(now); wait > 0 {
 			return wait
@@ -48,7 +50,11 @@ func (t *turns) borrow(now time.Time) {
 	t.limiter.ReserveN(now, 1)
 }
 
+// dropMissed forgets turns that nobody took, and all of them when the clock was set back: they would lie far ahead.
 func (t *turns) dropMissed(now time.Time) {
+	if now.Before(t.latest) {
+		clear(t.held)
+	}
 	for uid, at := range t.held {
 		if now.Sub(at) > turnValidity {
 			delete(t.held, uid)
