@@ -1,0 +1,4 @@
+-- Undo suspend: the field is absent in normal life.
+
+obj.spec.suspend = nil
+return obj
