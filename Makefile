@@ -74,19 +74,41 @@ generate: ## Generate deep copies from the API types
 	go tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: generate ## Generate the CRDs and the operator's roles, and what generate makes
+manifests: generate ## Generate the CRDs, the operator's roles and Argo CD's patch, and what generate makes
 	go tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	go tool controller-gen rbac:roleName=kms-key-import-operator paths=./controllers/... output:rbac:dir=config/rbac
+	hack/argocd/patch.sh
 
 ##@ Check
 
-# The race detector needs a C compiler. Go switches cgo off where there is none.
+# The race detector needs a C compiler. Go switches cgo off where there is none. The controllers' suite leaves its objects
+# for `make argocd`, once for the same sources: a run that writes files is never cached.
 .PHONY: test
 test: controlplane ## Run the tests of PACKAGES on the control plane, with the race detector
 	@race=-race; \
 	if [ "$$(go env CGO_ENABLED)" != 1 ]; then race=; echo "test: no C compiler here, so no race detector"; fi; \
-	KUBEBUILDER_ASSETS="$$(cd "$(ASSETS)" && pwd)" go test $$race $(PACKAGES) $(TESTFLAGS)
+	objects="$$(hack/argocd/objects.sh)"; \
+	if [ -e "$$objects/complete" ]; then objects=; fi; \
+	OBJECTS_DIR="$$objects" KUBEBUILDER_ASSETS="$$(cd "$(ASSETS)" && pwd)" go test $$race $(PACKAGES) $(TESTFLAGS)
 	@echo "test: ok"
+
+.PHONY: simulation
+simulation: ## Let 200 keys live for 3 years in a minute or two (SEED: replay one; KEYS, YEARS, RESYNC)
+	SEED="$(or $(SEED),1)" go test -count=1 -v -timeout 40m ./controllers/simulation -run TestLives \
+		-keys="$(or $(KEYS),200)" -years="$(or $(YEARS),3)" -resync="$(or $(RESYNC),24h)"
+	@echo "simulation: ok"
+
+.PHONY: kill
+kill: controlplane ## Kill managers while they import, renew and heal keys (SEED: make the choices of an earlier run; KILLS, KEYS)
+	@rm -rf bin/kill && mkdir -p bin/kill
+	KUBEBUILDER_ASSETS="$$(cd "$(ASSETS)" && pwd)" go test -tags kill -count=1 -v -timeout 40m \
+		-artifacts -outputdir "$(CURDIR)/bin/kill" ./hack/kill \
+		$(if $(SEED),-seed="$(SEED)") $(if $(KILLS),-kills="$(KILLS)") $(if $(KEYS),-keys="$(KEYS)")
+	@echo "kill: ok"
+
+.PHONY: argocd
+argocd: controlplane ## Run Argo CD's health check, actions and diff over the objects of real runs
+	@KUBEBUILDER_ASSETS="$$(cd "$(ASSETS)" && pwd)" hack/argocd/test.sh
 
 .PHONY: awscli
 awscli: build ## Import keys into the local KMS with the AWS CLI and OpenSSL alone
@@ -113,11 +135,16 @@ bench: ## Run the benchmarks of PACKAGES
 fuzz: ## Run each fuzz target for FUZZTIME
 	@hack/fuzz.sh "$(FUZZTIME)"
 
+.PHONY: mutation
+mutation: ## Take each check and condition out of the plan, and demand that a test fails (docs/mutations.md)
+	go run ./hack/mutation -write docs/mutations.md
+
 .PHONY: lint
 lint: ## Run golangci-lint and kube-api-linter
 	@hack/golangci-lint/build.sh
 	@bin/tools/golangci-lint config verify
 	bin/tools/golangci-lint run
+	cd hack/argocd && ../../bin/tools/golangci-lint run
 	@echo "lint: ok"
 
 .PHONY: verify
