@@ -93,7 +93,7 @@ test: controlplane ## Run the tests of PACKAGES on the control plane, with the r
 	@echo "test: ok"
 
 .PHONY: simulation
-simulation: ## Let 200 keys live for 3 years in a minute or two (SEED: replay one; KEYS, YEARS, RESYNC)
+simulation: ## Let 200 keys live for 3 years in about 4 minutes (SEED: replay one; KEYS, YEARS, RESYNC)
 	SEED="$(or $(SEED),1)" go test -count=1 -v -timeout 40m ./controllers/simulation -run TestLives \
 		-keys="$(or $(KEYS),200)" -years="$(or $(YEARS),3)" -resync="$(or $(RESYNC),24h)"
 	@echo "simulation: ok"
