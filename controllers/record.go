@@ -124,8 +124,7 @@ func held(record *v1alpha1.KMSKeyRecord, state kms.KeyState, request string, now
 // unconfirmed notes that KMS has not shown the last import.
 func unconfirmed(record *v1alpha1.KMSKeyRecord, now time.Time) *v1alpha1.KMSKeyRecord {
 	next := record.DeepCopy()
-	isTrue := true
-	next.Imported.Unconfirmed = &isTrue
+	next.Imported.Unconfirmed = new(true)
 	return noted(next, v1alpha1.HistoryEntry{
 		Time:    seconds(now),
 		Event:   v1alpha1.HistoryImportUnconfirmed,
