@@ -40,6 +40,11 @@ func (p ImportParameters) Seal(wrap func(Wrapping, *rsa.PublicKey) ([]byte, erro
 	return SealedMaterial{keyARN: p.keyARN, ciphertext: ciphertext, token: p.token}, nil
 }
 
+// KeptMaterial is sealed material that was kept outside of this process.
+func KeptMaterial(keyARN string, ciphertext, token []byte) SealedMaterial {
+	return SealedMaterial{keyARN: keyARN, ciphertext: ciphertext, token: token}
+}
+
 // SealedMaterial is wrapped material with the key and token it was wrapped for.
 type SealedMaterial struct {
 	keyARN     string

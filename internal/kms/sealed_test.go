@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +47,33 @@ func TestSealedMaterialDoesNotPrint(t *testing.T) {
 		}
 		if got := fmt.Sprintf(verb, parameters); got != "[import parameters]" {
 			t.Errorf("%s prints %s", verb, got)
+		}
+	}
+}
+
+// Material that was kept for a key is sent as it was sealed, and prints as little.
+func TestKeptMaterialIsWhatWasSealed(t *testing.T) {
+	kept := kms.KeptMaterial("arn:a", []byte("wrapped"), []byte("token"))
+	if kept.KeyARN() != "arn:a" || string(kept.EncryptedKeyMaterial()) != "wrapped" || string(kept.ImportToken()) != "token" {
+		t.Error("kept material has lost its key, its ciphertext or its token")
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%X", "%q", "%d"} {
+		if got := fmt.Sprintf(verb, kept); got != "[sealed key material]" {
+			t.Errorf("%s prints %s", verb, got)
+		}
+		if got := fmt.Sprintf(verb, &kms.ImportRequest{Material: kept}); strings.Contains(got, "wrapped") || strings.Contains(got, "token") ||
+			strings.Contains(got, "77726170706564") || strings.Contains(got, "119 114 97") {
+			t.Errorf("%s prints %s inside a request", verb, got)
+		}
+	}
+}
+
+// Whoever keeps sealed material has to know until when KMS takes it.
+func TestImportParametersKnowTheirEnd(t *testing.T) {
+	end := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, want := range map[string]time.Time{"told": end, "not told": {}} {
+		if got := kms.NewImportParameters("arn:a", kms.Wrapping{}, nil, []byte("token"), want).ValidTo(); !got.Equal(want) {
+			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
 }

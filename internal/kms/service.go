@@ -23,6 +23,10 @@ type Service interface {
 	// ImportKeyMaterial makes one attempt, without retries. An error for which Error.OutcomeUnknown is true may
 	// have taken effect.
 	ImportKeyMaterial(ctx context.Context, request ImportRequest) (ImportResult, error)
+
+	// DeleteImportedKeyMaterial makes one attempt, without retries, to take the key's current material out of it. Without
+	// material it changes nothing. An error for which Error.OutcomeUnknown is true may have taken effect.
+	DeleteImportedKeyMaterial(ctx context.Context, request DeletionRequest) (DeletionResult, error)
 }
 
 // Key is what DescribeKey reports. Fields that KMS leaves out are empty.
@@ -61,6 +65,18 @@ type ImportRequest struct {
 type ImportResult struct {
 	KeyMaterialID string // empty where KMS reports none
 	RequestID     string // KMS's own, for the custody record and CloudTrail look-ups
+}
+
+// DeletionRequest is the input of DeleteImportedKeyMaterial.
+type DeletionRequest struct {
+	KeyARN string
+	// KeyMaterialID is the KeyMaterialId that the material must have; empty where it has none.
+	KeyMaterialID string
+}
+
+// DeletionResult is the answer to a successful DeleteImportedKeyMaterial.
+type DeletionResult struct {
+	RequestID string // KMS's own, for the custody record and CloudTrail look-ups
 }
 
 // KeyState is the KeyState of a KMS key.

@@ -74,6 +74,13 @@ func (i instrumented) ImportKeyMaterial(ctx context.Context, request kms.ImportR
 	return result, err
 }
 
+func (i instrumented) DeleteImportedKeyMaterial(ctx context.Context, request kms.DeletionRequest) (kms.DeletionResult, error) {
+	start := time.Now()
+	result, err := i.service.DeleteImportedKeyMaterial(ctx, request)
+	i.collectors.count("DeleteImportedKeyMaterial", start, err)
+	return result, err
+}
+
 func (c *Collectors) count(operation string, start time.Time, err error) {
 	result := "ok"
 	if err != nil {

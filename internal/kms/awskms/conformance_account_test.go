@@ -139,7 +139,7 @@ func (a *account) leave(t *testing.T, given bool, keyARN string) {
 
 // empty deletes the material that the run has imported.
 func (a *account) empty(ctx context.Context, t *testing.T, keyARN string) {
-	if err := a.cleaner.DeleteMaterial(ctx, keyARN); err != nil {
+	if _, err := a.cleaner.client.DeleteImportedKeyMaterial(ctx, &sdk.DeleteImportedKeyMaterialInput{KeyId: &keyARN}); err != nil {
 		described, lookErr := a.cleaner.client.DescribeKey(ctx, &sdk.DescribeKeyInput{KeyId: &keyARN})
 		if lookErr != nil || described.KeyMetadata == nil || described.KeyMetadata.KeyState != types.KeyStatePendingImport {
 			t.Errorf("LEFT BEHIND: %s may hold material made at random: %v", keyARN, err)

@@ -30,9 +30,9 @@ var (
 // The most requests that a run makes, and how often it waits for a change to show: what is announced and, at the end,
 // held against what was.
 const (
-	mostRequests   = 400
-	mostParameters = 90
-	mostWaits      = 120
+	mostRequests   = 500
+	mostParameters = 100
+	mostWaits      = 160
 )
 
 // TestConformance checks the contract of kms.Service on a KMS that is not ours, in an account that is somebody's.

@@ -30,6 +30,12 @@ func TestGoldenRequestsOfQKMS(t *testing.T) {
 			return err
 		}
 	}
+	deleting := func(request kms.DeletionRequest) func(*Service) error {
+		return func(s *Service) error {
+			_, err := s.DeleteImportedKeyMaterial(context.Background(), request)
+			return err
+		}
+	}
 	cases := map[string]struct {
 		reason string
 		call   func(*Service) error
@@ -87,6 +93,18 @@ func TestGoldenRequestsOfQKMS(t *testing.T) {
 			want: `{"EncryptedKeyMaterial":"d3JhcHBlZA==","ExpirationModel":"KEY_MATERIAL_EXPIRES","ImportToken":"dG9rZW4=",` +
 				`"KeyId":"` + verencARN + `","ValidTo":1798761600}`,
 		},
+		"deletion of material": {
+			reason: "QKMS knows the key alone",
+			call:   deleting(kms.DeletionRequest{KeyARN: verencARN}),
+			target: "TrentService.DeleteImportedKeyMaterial",
+			want:   `{"KeyId":"` + verencARN + `"}`,
+		},
+		"deletion of certain material": {
+			reason: "QKMS knows no KeyMaterialId",
+			call:   deleting(kms.DeletionRequest{KeyARN: verencARN, KeyMaterialID: strings.Repeat("0a", 32)}),
+			target: "TrentService.DeleteImportedKeyMaterial",
+			want:   `{"KeyId":"` + verencARN + `"}`,
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -134,8 +152,8 @@ func TestSignedHeaders(t *testing.T) {
 			for _, call := range calls(t) { // a look is tried three times, and signed three times
 				_ = call(context.Background(), service)
 			}
-			if got := len(fake.exchanges()); got != 5 {
-				t.Errorf("%d requests, want 5", got)
+			if got := len(fake.exchanges()); got != 6 {
+				t.Errorf("%d requests, want 6", got)
 			}
 			for _, seen := range fake.exchanges() {
 				if signed := between(seen.header.Get("Authorization"), "SignedHeaders=", ","); signed != tc.signed {
@@ -254,7 +272,7 @@ func TestAnswersNameThePinnedKey(t *testing.T) {
 		pinned       string
 		answer       string
 		inParameters bool // GetParametersForImport takes it
-		inImport     bool // ImportKeyMaterial takes it
+		inEffect     bool // ImportKeyMaterial and DeleteImportedKeyMaterial take it
 	}{
 		"AWS, ARN":              {"as AWS answers", "AWS", testARN, testARN, true, true},
 		"AWS, absent":           {"AWS leaves it out of empty answers only", "AWS", testARN, "", false, true},
@@ -280,8 +298,12 @@ func TestAnswersNameThePinnedKey(t *testing.T) {
 			_, err = service.ImportKeyMaterial(context.Background(), kms.ImportRequest{
 				Material: sealedFor(t, tc.pinned), Expiry: kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"},
 			})
-			if (err == nil) != tc.inImport {
+			if (err == nil) != tc.inEffect {
 				t.Errorf("%s: ImportKeyMaterial: %v", tc.reason, err)
+			}
+			_, err = service.DeleteImportedKeyMaterial(context.Background(), kms.DeletionRequest{KeyARN: tc.pinned})
+			if (err == nil) != tc.inEffect {
+				t.Errorf("%s: DeleteImportedKeyMaterial: %v", tc.reason, err)
 			}
 		})
 	}

@@ -45,8 +45,10 @@ func TestErrorCodes(t *testing.T) {
 				fake := newFakeKMS(t, answering(400, fmt.Sprintf(`{"__type":"com.amazonaws.kms#%s","message":"Because."}`, code)))
 				_, err := build(t, Config{Endpoint: fake.URL}).ImportKeyMaterial(context.Background(), permanentImport(t))
 				assertError(t, err, class, "ImportKeyMaterial: "+code+": Because.", class == "ServerFault")
-				if got := len(fake.exchanges()); got != 1 {
-					t.Errorf("%d attempts, want 1", got)
+				_, err = build(t, Config{Endpoint: fake.URL}).DeleteImportedKeyMaterial(context.Background(), kms.DeletionRequest{KeyARN: testARN})
+				assertError(t, err, class, "DeleteImportedKeyMaterial: "+code+": Because.", class == "ServerFault")
+				if got := len(fake.exchanges()); got != 2 {
+					t.Errorf("%d attempts at two calls", got)
 				}
 			})
 		}

@@ -136,6 +136,8 @@ func FuzzAnswers(f *testing.F) {
 			assertClassified(t, err)
 			_, err = service.ImportKeyMaterial(context.Background(), permanentImport(t))
 			assertClassified(t, err)
+			_, err = service.DeleteImportedKeyMaterial(context.Background(), kms.DeletionRequest{KeyARN: testARN, KeyMaterialID: "0a0b"})
+			assertClassified(t, err)
 		}
 	})
 }

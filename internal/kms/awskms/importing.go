@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
@@ -27,11 +26,7 @@ func (s *Service) ImportKeyMaterial(ctx context.Context, request kms.ImportReque
 	if defect := s.importDefect(output, request); defect != "" {
 		return kms.ImportResult{}, unexpected(importKeyMaterial, defect)
 	}
-	requestID, _ := awsmiddleware.GetRequestIDMetadata(output.ResultMetadata)
-	if !isName(requestID, maxName) {
-		requestID = ""
-	}
-	return kms.ImportResult{KeyMaterialID: aws.ToString(output.KeyMaterialId), RequestID: requestID}, nil
+	return kms.ImportResult{KeyMaterialID: aws.ToString(output.KeyMaterialId), RequestID: requestIDOf(output.ResultMetadata)}, nil
 }
 
 // requestDefect catches what KMS would fill in by itself: it takes an absent expiration model for
@@ -77,7 +72,7 @@ func (s *Service) importDefect(output *sdk.ImportKeyMaterialOutput, request kms.
 	case !isNameOrEmpty(materialID):
 		return notAName
 	case request.ReimportOf != "" && materialID != "" && materialID != request.ReimportOf:
-		return "the answer is about other key material"
+		return otherMaterial
 	default:
 		return ""
 	}

@@ -22,6 +22,12 @@ func TestGoldenRequests(t *testing.T) {
 			return err
 		}
 	}
+	deleting := func(request kms.DeletionRequest) func(*Service) error {
+		return func(s *Service) error {
+			_, err := s.DeleteImportedKeyMaterial(context.Background(), request)
+			return err
+		}
+	}
 	cases := map[string]struct {
 		reason string
 		call   func(*Service) error
@@ -95,6 +101,18 @@ func TestGoldenRequests(t *testing.T) {
 				`"ImportType":"EXISTING_KEY_MATERIAL","KeyId":"` + testARN + `",` +
 				`"KeyMaterialId":"` + strings.Repeat("0a", 32) + `","ValidTo":1798761600}`,
 		},
+		"deletion of material": {
+			reason: "the key alone, where its material has no ID",
+			call:   deleting(kms.DeletionRequest{KeyARN: testARN}),
+			target: "TrentService.DeleteImportedKeyMaterial",
+			want:   `{"KeyId":"` + testARN + `"}`,
+		},
+		"deletion of certain material": {
+			reason: "KMS deletes that one or none",
+			call:   deleting(kms.DeletionRequest{KeyARN: testARN, KeyMaterialID: strings.Repeat("0a", 32)}),
+			target: "TrentService.DeleteImportedKeyMaterial",
+			want:   `{"KeyId":"` + testARN + `","KeyMaterialId":"` + strings.Repeat("0a", 32) + `"}`,
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -163,6 +181,38 @@ func TestRequestsRefusedBeforeSending(t *testing.T) {
 				return err
 			},
 			"ImportKeyMaterial: an import has an expiry date exactly when the material expires",
+		},
+		"deletion by key ID": {
+			"the record's ARN is the pin",
+			func(s *Service) error {
+				_, err := s.DeleteImportedKeyMaterial(context.Background(), kms.DeletionRequest{KeyARN: "1234abcd-12ab-34cd-56ef-1234567890ab"})
+				return err
+			},
+			"DeleteImportedKeyMaterial: a deletion names its key by ARN",
+		},
+		"deletion by alias": {
+			"it may lead to another key by the time KMS reads it",
+			func(s *Service) error {
+				_, err := s.DeleteImportedKeyMaterial(context.Background(), kms.DeletionRequest{KeyARN: "alias/payments"})
+				return err
+			},
+			"DeleteImportedKeyMaterial: a deletion names its key by ARN",
+		},
+		"deletion by alias ARN": {
+			"likewise",
+			func(s *Service) error {
+				_, err := s.DeleteImportedKeyMaterial(context.Background(), kms.DeletionRequest{KeyARN: "arn:aws:kms:eu-west-1:111122223333:alias/key/payments"})
+				return err
+			},
+			"DeleteImportedKeyMaterial: a deletion names its key by ARN",
+		},
+		"deletion from no key": {
+			"there is none to guess",
+			func(s *Service) error {
+				_, err := s.DeleteImportedKeyMaterial(context.Background(), kms.DeletionRequest{})
+				return err
+			},
+			"DeleteImportedKeyMaterial: a deletion names its key by ARN",
 		},
 		"nothing sealed": {
 			"the SDK requires a token and material",

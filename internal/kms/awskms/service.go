@@ -25,6 +25,7 @@ var _ kms.Service = (*Service)(nil)
 // What is wrong with an answer, where several calls may get it.
 const (
 	otherKey       = "the answer is about another key"
+	otherMaterial  = "the answer is about other key material"
 	notAName       = "the answer holds a field that is no identifier"
 	impossibleDate = "the answer holds an impossible date"
 )

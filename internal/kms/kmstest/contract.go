@@ -37,7 +37,6 @@ type Harness struct {
 type Keys interface {
 	// Create makes a key without an alias and returns its ARN.
 	Create(ctx context.Context, spec kms.KeySpec, origin kms.Origin) (keyARN string, err error)
-	DeleteMaterial(ctx context.Context, keyARN string) error
 	Enable(ctx context.Context, keyARN string) error
 	Disable(ctx context.Context, keyARN string) error
 	ScheduleDeletion(ctx context.Context, keyARN string) error
@@ -72,7 +71,7 @@ func Contract(t *testing.T, harness Harness) {
 
 func promises(dialect kms.Dialect) (all []promise) {
 	for _, chapter := range [][]promise{
-		looks(), parameters(dialect), imports(), reimports(), refusals(), lateness(), failures(),
+		looks(), parameters(dialect), imports(), reimports(), deletions(), refusals(), lateness(), failures(),
 	} {
 		all = append(all, chapter...)
 	}

@@ -82,5 +82,9 @@ func callsOn(keyARN string, sealed kms.SealedMaterial) calls {
 			_, err := service.ImportKeyMaterial(ctx, kms.ImportRequest{Material: sealed, Expiry: permanent()})
 			return err
 		},
+		deleteImportedKeyMaterial: func(ctx context.Context, service kms.Service) error {
+			_, err := service.DeleteImportedKeyMaterial(ctx, kms.DeletionRequest{KeyARN: keyARN})
+			return err
+		},
 	}
 }

@@ -177,7 +177,8 @@ func (s *scene) send(sealed kms.SealedMaterial) error {
 // deleteMaterial empties a key, and lets it show.
 func (s *scene) deleteMaterial(keyARN string) {
 	s.Helper()
-	s.must(s.Keys.DeleteMaterial(s.Context(), keyARN))
+	_, err := s.Service.DeleteImportedKeyMaterial(s.Context(), kms.DeletionRequest{KeyARN: keyARN})
+	s.must(err)
 	s.Settle()
 }
 
