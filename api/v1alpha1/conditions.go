@@ -28,9 +28,14 @@ const (
 	// another material of the same key expires first.
 	ConditionOtherMaterialExpires = "OtherMaterialExpires"
 
-	// ConditionRenewalNeedsInterruption is True when the spec asks for another expiry than the key has, or a renewal is
-	// due, and this KMS sets one only when it imports into a key without material (QKMS).
+	// ConditionRenewalNeedsInterruption is True when the spec asks for another expiry than the key has, or the material is
+	// to be renewed within 14 days or is overdue for it, and this KMS sets an expiry only when it imports into a key without
+	// material (QKMS), unless reimportPolicy AllowInterruption sees to it.
 	ConditionRenewalNeedsInterruption = "RenewalNeedsInterruption"
+
+	// ConditionInterrupted is True while the key is without material because this operator deleted it in order to import it
+	// again (reimportPolicy AllowInterruption), and has not been able to.
+	ConditionInterrupted = "Interrupted"
 )
 
 // Reasons of Ready that are not also reasons of Reconciling or Stalled.
@@ -174,8 +179,8 @@ const (
 	ReasonHeldAfterDisable = "HeldAfterDisable"
 )
 
-// Reasons of the warnings Expiring, SourceMissing (which uses the Secret's waiting reasons), OtherMaterialExpires and
-// RenewalNeedsInterruption.
+// Reasons of the warnings Expiring, SourceMissing (which uses the Secret's waiting reasons), OtherMaterialExpires,
+// RenewalNeedsInterruption and Interrupted.
 const (
 	// ReasonExpiresSoon (Expiring True): the expiry is less than 14 days away, and either it is a fixed validTo or something
 	// keeps the material from being renewed. Remedy: as the message says.
@@ -189,8 +194,25 @@ const (
 	// import the key's other material with a later expiry by hand.
 	ReasonEarlierExpiry = "EarlierExpiry"
 
-	// ReasonNoImportOverMaterial (RenewalNeedsInterruption True): the expiry that the spec asks for is not in force, or a
-	// renewal is due, and this KMS imports only into a key without material. Remedy: delete the key's material in KMS when
+	// ReasonNoImportOverMaterial (RenewalNeedsInterruption True): the expiry that the spec asks for is not in force, or the
+	// material is to be renewed within 14 days or is overdue for it, and this KMS imports only into a key without material.
+	// Remedy: delete the key's material in KMS when
 	// an interruption does no harm, or wait for its expiry if it has one.
 	ReasonNoImportOverMaterial = "NoImportOverMaterial"
+
+	// ReasonKeyInterrupted (Interrupted True): the operator deleted the material to import it again, and that has not
+	// succeeded yet: the key is unusable. Remedy: do what Reconciling or Stalled says; the operator goes on trying.
+	ReasonKeyInterrupted = "KeyInterrupted"
+)
+
+// Reasons of events that are no condition's: what became of material when its object was deleted, or a re-import was due.
+const (
+	// ReasonMaterialWithdrawn (event): the operator deleted the key's material in KMS, because the object was deleted and
+	// its deletionPolicy is DeleteKeyMaterial, or in order to import it again with reimportPolicy AllowInterruption.
+	// Remedy: none needed; importing the same material brings the key back.
+	ReasonMaterialWithdrawn = "MaterialWithdrawn"
+
+	// ReasonMaterialRetained (event): an object with deletionPolicy DeleteKeyMaterial was deleted, and the key keeps its
+	// material, for the reason the message gives. Remedy: delete the material in KMS by hand if that is wanted.
+	ReasonMaterialRetained = "MaterialRetained"
 )

@@ -66,6 +66,23 @@ type KMSKeyImportSpec struct {
 	// +optional
 	OnMaterialDeleted DeletionResponse `json:"onMaterialDeleted,omitempty"`
 
+	// reimportPolicy says what happens when a re-import is due, for a renewal or another expiry, and this KMS refuses one
+	// over material that is there (QKMS). InPlace leaves the key as it is and warns (RenewalNeedsInterruption).
+	// AllowInterruption deletes the material in KMS and imports it again at once; in between the key is unusable, for a
+	// second or less, or longer if something fails, which docs/kmskeyimport.md explains. Where KMS takes a re-import over material
+	// (AWS), both are the same.
+	// +kubebuilder:default=InPlace
+	// +optional
+	ReimportPolicy ReimportPolicy `json:"reimportPolicy,omitempty"`
+
+	// deletionPolicy says what happens to the key's material when this object is deleted. Retain leaves it in KMS.
+	// DeleteKeyMaterial takes it out again, if the operator imported it itself, the Secret still holds the same bytes, and
+	// nothing says that the key is still wanted; otherwise it stays, and an event MaterialRetained says why.
+	// docs/kmskeyimport.md lists the conditions.
+	// +kubebuilder:default=Retain
+	// +optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
 	// suspend stops, when true, all calls to KMS for this object until it is removed or false. What was imported stays.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
@@ -100,6 +117,7 @@ type SecretKeyReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.size() > 0",message="name is empty: set it to the name of the Secret that holds the key material"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([-.a-z0-9]*)$')",message="name is not a name a Secret can have: use lower case letters, digits, '-' and '.'"
 	// +required
 	Name string `json:"name,omitempty"`
 
@@ -202,6 +220,30 @@ const (
 	DeletionHold DeletionResponse = "Hold"
 )
 
+// ReimportPolicy is how material is imported again into a key that holds it.
+// +kubebuilder:validation:Enum=InPlace;AllowInterruption
+type ReimportPolicy string
+
+// The policies.
+const (
+	// ReimportInPlace imports over the material that is there, or not at all.
+	ReimportInPlace ReimportPolicy = "InPlace"
+	// ReimportAllowInterruption deletes it first where KMS wants that.
+	ReimportAllowInterruption ReimportPolicy = "AllowInterruption"
+)
+
+// DeletionPolicy is what the deletion of a KMSKeyImport does to the key's material.
+// +kubebuilder:validation:Enum=Retain;DeleteKeyMaterial
+type DeletionPolicy string
+
+// The policies.
+const (
+	// DeletionRetain leaves the material in KMS.
+	DeletionRetain DeletionPolicy = "Retain"
+	// DeletionDeleteKeyMaterial takes it out.
+	DeletionDeleteKeyMaterial DeletionPolicy = "DeleteKeyMaterial"
+)
+
 // KMSKeyImportStatus is what the operator last found and did. It is a copy for people and tools: nothing the operator
 // does to a key relies on it.
 type KMSKeyImportStatus struct {
@@ -211,7 +253,7 @@ type KMSKeyImportStatus struct {
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Ready always; Reconciling, Stalled and the warnings Suspended, Expiring, SourceMissing,
-	// OtherMaterialExpires and RenewalNeedsInterruption only while they are True. docs/runbook.md explains each reason.
+	// OtherMaterialExpires, RenewalNeedsInterruption and Interrupted only while they are True. docs/runbook.md explains each reason.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16

@@ -47,6 +47,11 @@ type KMSKeyRecord struct {
 	// +optional
 	Intent *ImportIntent `json:"intent,omitempty"`
 
+	// withdrawal is the deletion of the key's material by this operator: from before it was asked for until the material
+	// is imported again. imported then says what was deleted, and can be imported again.
+	// +optional
+	Withdrawal *MaterialWithdrawal `json:"withdrawal,omitempty"`
+
 	// hold says that the key was last seen disabled or scheduled for deletion, or that its material was deleted while the
 	// owner's onMaterialDeleted said Hold. A person then decides whether material is imported again. Absent once the key
 	// was seen enabled, or a person has decided.
@@ -94,11 +99,40 @@ const (
 	OperationReimport ImportOperation = "Reimport"
 )
 
+// ImportCause is why an import was made.
+// +kubebuilder:validation:Enum=FirstImport;Adoption;MaterialMissing;MaterialWithdrawn;ExpiryChanged;Renewal;Requested;OutcomeUnknown
+type ImportCause string
+
+// The causes.
+const (
+	// CauseFirstImport: the key had no material and this operator had never imported any.
+	CauseFirstImport ImportCause = "FirstImport"
+	// CauseAdoption: the key held material that this operator had not imported, or whose fingerprint could not be compared
+	// any more; the same bytes, with the expiry that KMS reported, prove what it is.
+	CauseAdoption ImportCause = "Adoption"
+	// CauseMaterialMissing: the material expired or somebody deleted it.
+	CauseMaterialMissing ImportCause = "MaterialMissing"
+	// CauseMaterialWithdrawn: this operator had deleted the material itself.
+	CauseMaterialWithdrawn ImportCause = "MaterialWithdrawn"
+	// CauseExpiryChanged: the spec asked for another expiry, or somebody had changed it in KMS.
+	CauseExpiryChanged ImportCause = "ExpiryChanged"
+	// CauseRenewal: the renewal was due.
+	CauseRenewal ImportCause = "Renewal"
+	// CauseRequested: the annotation reimport-requested-at asked for it.
+	CauseRequested ImportCause = "Requested"
+	// CauseOutcomeUnknown: the answer to the import before was lost.
+	CauseOutcomeUnknown ImportCause = "OutcomeUnknown"
+)
+
 // MaterialImport is what both an intended and a finished import consist of.
 type MaterialImport struct {
 	// operation is Import or Reimport.
 	// +required
 	Operation ImportOperation `json:"operation,omitempty"`
+
+	// cause is why it is made.
+	// +optional
+	Cause ImportCause `json:"cause,omitempty"`
 
 	// fingerprint of the material.
 	// +kubebuilder:validation:MinLength=1
@@ -192,6 +226,11 @@ type ImportedMaterial struct {
 	// +optional
 	RequestID string `json:"requestID,omitempty"`
 
+	// adopted says, when true, that the key held this material before this operator first imported it. Adopted material is
+	// never deleted by this operator.
+	// +optional
+	Adopted *bool `json:"adopted,omitempty"`
+
 	// unconfirmed says, when true, that KMS has not shown this import within five minutes, so that another one for the
 	// same observation would not help. Absent once a look has shown it.
 	// +optional
@@ -217,6 +256,86 @@ type ImportIntent struct {
 	NotAfter metav1.Time `json:"notAfter,omitempty,omitzero"`
 }
 
+// WithdrawalCause is why material was deleted.
+// +kubebuilder:validation:Enum=ObjectDeleted;Interruption
+type WithdrawalCause string
+
+// The causes; there are no others.
+const (
+	// WithdrawnWithObject: the object was deleted, and its deletionPolicy was DeleteKeyMaterial.
+	WithdrawnWithObject WithdrawalCause = "ObjectDeleted"
+	// WithdrawnForReimport: a re-import was due that this KMS refuses over material, and reimportPolicy was
+	// AllowInterruption.
+	WithdrawnForReimport WithdrawalCause = "Interruption"
+)
+
+// MaterialWithdrawal is a deletion of key material by this operator.
+type MaterialWithdrawal struct {
+	// cause is why it was deleted.
+	// +required
+	Cause WithdrawalCause `json:"cause,omitempty"`
+
+	// secret is the version that was found to hold the same material just before.
+	// +required
+	Secret SecretVersion `json:"secret,omitempty,omitzero"`
+
+	// time at which it was written that the material is about to be deleted.
+	// +required
+	Time metav1.Time `json:"time,omitempty,omitzero"`
+
+	// notAfter is when the call may no longer be made.
+	// +required
+	NotAfter metav1.Time `json:"notAfter,omitempty,omitzero"`
+
+	// completedAt is when KMS confirmed the deletion, by its answer or by showing the key without material. Absent while
+	// the outcome is unknown.
+	// +optional
+	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
+
+	// requestID is KMS's ID of the request, to find it in CloudTrail.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	RequestID string `json:"requestID,omitempty"`
+
+	// sealed is the material for its way back, where KMS gave import parameters while the key still held it: with it the
+	// key is filled again even if the Secret is gone by then.
+	// +optional
+	Sealed *SealedMaterial `json:"sealed,omitempty"`
+}
+
+// SealedMaterial is material wrapped under a public key of KMS, whose private half only KMS has, with the import token
+// that belongs to it.
+type SealedMaterial struct {
+	// encryptedKeyMaterial is ImportKeyMaterial's EncryptedKeyMaterial.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=8192
+	// +required
+	EncryptedKeyMaterial []byte `json:"encryptedKeyMaterial,omitempty"`
+
+	// importToken is its ImportToken.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=8192
+	// +required
+	ImportToken []byte `json:"importToken,omitempty"`
+
+	// validTo is when KMS stops taking the token; absent where it did not say.
+	// +optional
+	ValidTo *metav1.Time `json:"validTo,omitempty"`
+
+	// wrappingAlgorithm used.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	WrappingAlgorithm string `json:"wrappingAlgorithm,omitempty"`
+
+	// wrappingKeySpec used.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	WrappingKeySpec string `json:"wrappingKeySpec,omitempty"`
+}
+
 // KeyHold is a key state that somebody brought about on purpose.
 type KeyHold struct {
 	// keyState the key was seen in: Disabled, PendingDeletion or PendingReplicaDeletion, or PendingImport when its
@@ -231,9 +350,10 @@ type KeyHold struct {
 	Time metav1.Time `json:"time,omitempty,omitzero"`
 
 	// request is the value of the owner's annotation kms.keyimport.dev/reimport-requested-at, empty if there was none, when
-	// the key was first seen without material. Only another one is about that. Absent while the key still had it.
+	// the key was first seen without material, or the SHA-256 of a long one. Only another one is about that. Absent while the
+	// key still had it.
 	// +kubebuilder:validation:MinLength=0
-	// +kubebuilder:validation:MaxLength=262144
+	// +kubebuilder:validation:MaxLength=512
 	// +optional
 	Request *string `json:"request,omitempty"`
 
@@ -243,7 +363,7 @@ type KeyHold struct {
 }
 
 // HistoryEvent is what happened to a key.
-// +kubebuilder:validation:Enum=Claimed;Imported;ImportRefused;ImportUnconfirmed;ImportConfirmed;SecretVersionChecked;Held;HoldLifted;Released
+// +kubebuilder:validation:Enum=Claimed;Imported;ImportRefused;ImportUnconfirmed;ImportConfirmed;SecretVersionChecked;Withdrawn;WithdrawalRefused;WithdrawalNotShown;Held;HoldLifted;Released
 type HistoryEvent string
 
 // The events.
@@ -260,11 +380,17 @@ const (
 	HistoryImportConfirmed HistoryEvent = "ImportConfirmed"
 	// HistorySecretVersionChecked: a new version of the Secret was read and holds the same material.
 	HistorySecretVersionChecked HistoryEvent = "SecretVersionChecked"
+	// HistoryWithdrawn: this operator deleted the material, or asked for that and then saw the key without it.
+	HistoryWithdrawn HistoryEvent = "Withdrawn"
+	// HistoryWithdrawalRefused: KMS answered DeleteImportedKeyMaterial with an error that says nothing was deleted.
+	HistoryWithdrawalRefused HistoryEvent = "WithdrawalRefused"
+	// HistoryWithdrawalNotShown: KMS still shows the material five minutes after a deletion whose answer was lost.
+	HistoryWithdrawalNotShown HistoryEvent = "WithdrawalNotShown"
 	// HistoryHeld: the key was seen disabled or scheduled for deletion, or without the material that somebody deleted.
 	HistoryHeld HistoryEvent = "Held"
 	// HistoryHoldLifted: the key was seen enabled again, or a person asked for the import.
 	HistoryHoldLifted HistoryEvent = "HoldLifted"
-	// HistoryReleased: the owner was deleted; the key kept its material.
+	// HistoryReleased: the owner was deleted; the message says what became of the key's material.
 	HistoryReleased HistoryEvent = "Released"
 )
 
@@ -283,6 +409,50 @@ type HistoryEntry struct {
 	// +kubebuilder:validation:MaxLength=507
 	// +optional
 	Owner string `json:"owner,omitempty"`
+
+	// cause is why an import or a deletion was made: one of ImportCause or WithdrawalCause.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Cause string `json:"cause,omitempty"`
+
+	// secret is the version of the Secret that was imported, or compared with what was.
+	// +optional
+	Secret *SecretVersion `json:"secret,omitempty"`
+
+	// fingerprint of the material.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	Fingerprint string `json:"fingerprint,omitempty"`
+
+	// keyMaterialID is KMS's KeyMaterialId; symmetric keys only.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	KeyMaterialID string `json:"keyMaterialID,omitempty"`
+
+	// expirationModel that was sent to KMS.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	ExpirationModel string `json:"expirationModel,omitempty"`
+
+	// validTo that was sent to KMS.
+	// +optional
+	ValidTo *metav1.Time `json:"validTo,omitempty"`
+
+	// wrappingAlgorithm used.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	WrappingAlgorithm string `json:"wrappingAlgorithm,omitempty"`
+
+	// wrappingKeySpec used.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	WrappingKeySpec string `json:"wrappingKeySpec,omitempty"`
 
 	// message gives the particulars in one line.
 	// +kubebuilder:validation:MinLength=1

@@ -11,6 +11,10 @@ const (
 	// LabelOwnerUID on a KMSKeyRecord repeats owner.uid, so that the API server can select by it.
 	LabelOwnerUID = "kms.keyimport.dev/owner-uid"
 
+	// FinalizerKeyMaterial on a KMSKeyImport keeps it until the operator has done with the key's material what
+	// spec.deletionPolicy says, and does not leave the key without material in the middle of an interruption.
+	FinalizerKeyMaterial = "kms.keyimport.dev/key-material"
+
 	// AnnotationReconcileRequestedAt on a KMSKeyImport asks for a look at the key at once. Any new value counts; a
 	// time is customary. The value is echoed in status.lastHandledReconcileAt once KMS has
 	// answered. One that an object was created with is echoed without an effect of its own.

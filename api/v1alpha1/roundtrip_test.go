@@ -31,6 +31,8 @@ const (
 			"wrapping": {"algorithm": "RSAES_OAEP_SHA_1", "keySpec": "RSA_3072"},
 			"expiration": {"validFor": "2160h0m0s", "renewBefore": "720h0m0s"},
 			"onMaterialDeleted": "Hold",
+			"reimportPolicy": "AllowInterruption",
+			"deletionPolicy": "DeleteKeyMaterial",
 			"suspend": true
 		},
 		"status": {
@@ -59,7 +61,9 @@ const (
 			"keyID": "alias/payments",
 			"material": {"secretRef": {"name": "payments-material", "key": "material"}, "encoding": "Raw", "weakMaterialPolicy": "Reject"},
 			"expiration": {"validTo": "2027-06-01T00:00:00Z"},
-			"onMaterialDeleted": "Reimport"
+			"onMaterialDeleted": "Reimport",
+			"reimportPolicy": "InPlace",
+			"deletionPolicy": "Retain"
 		},
 		"status": {"observedGeneration": -1}
 	}`
@@ -67,22 +71,35 @@ const (
 		"keyARN": "arn:aws:kms:eu-west-1:111122223333:key/1",
 		"owner": {"namespace": "payments", "name": "card-key", "uid": "1"},
 		"imported": {
-			"operation": "Reimport", "fingerprint": "hmac-sha256:1:2",
+			"operation": "Reimport", "cause": "Renewal", "fingerprint": "hmac-sha256:1:2",
 			"secret": {"name": "payments-material", "uid": "2", "resourceVersion": "3", "key": "material", "encoding": "Raw"},
 			"expirationModel": "KEY_MATERIAL_EXPIRES", "validTo": "2027-02-21T09:00:00Z", "validFor": "2160h0m0s",
 			"wrappingAlgorithm": "RSAES_OAEP_SHA_256", "wrappingKeySpec": "RSA_4096",
-			"time": "2026-11-23T09:00:00Z", "keyMaterialID": "4", "requestID": "5", "unconfirmed": true
+			"time": "2026-11-23T09:00:00Z", "keyMaterialID": "4", "requestID": "5", "adopted": true, "unconfirmed": true
 		},
 		"intent": {
-			"operation": "Reimport", "fingerprint": "hmac-sha256:1:2",
+			"operation": "Reimport", "cause": "MaterialWithdrawn", "fingerprint": "hmac-sha256:1:2",
 			"secret": {"name": "payments-material", "uid": "2", "resourceVersion": "3", "key": "material", "encoding": "Raw"},
 			"expirationModel": "KEY_MATERIAL_EXPIRES", "validTo": "2027-05-22T09:00:00Z", "validFor": "2160h0m0s",
 			"wrappingAlgorithm": "RSAES_OAEP_SHA_256", "wrappingKeySpec": "RSA_4096",
 			"time": "2027-01-22T09:00:00Z", "keyState": "Enabled", "notAfter": "2027-01-22T09:00:30Z"
 		},
+		"withdrawal": {
+			"cause": "Interruption",
+			"secret": {"name": "payments-material", "uid": "2", "resourceVersion": "3", "key": "material", "encoding": "Raw"},
+			"time": "2027-01-22T09:00:00Z", "notAfter": "2027-01-22T09:00:10Z", "completedAt": "2027-01-22T09:00:01Z", "requestID": "6",
+			"sealed": {
+				"encryptedKeyMaterial": "c2VhbGVk", "importToken": "dG9rZW4=", "validTo": "2027-01-23T09:00:00Z",
+				"wrappingAlgorithm": "RSAES_OAEP_SHA_256", "wrappingKeySpec": "RSA_2048"
+			}
+		},
 		"hold": {"keyState": "PendingImport", "time": "2027-01-22T09:00:00Z", "request": "2027-01-22T08:00:00Z", "lifted": true},
 		"history": [{
-			"time": "2026-11-23T09:00:00Z", "event": "Imported", "owner": "payments/card-key", "message": "as asked for", "requestID": "5"
+			"time": "2026-11-23T09:00:00Z", "event": "Imported", "owner": "payments/card-key", "message": "as asked for", "requestID": "5",
+			"cause": "Renewal", "fingerprint": "hmac-sha256:1:2", "keyMaterialID": "4",
+			"secret": {"name": "payments-material", "uid": "2", "resourceVersion": "3", "key": "material", "encoding": "Raw"},
+			"expirationModel": "KEY_MATERIAL_EXPIRES", "validTo": "2027-02-21T09:00:00Z",
+			"wrappingAlgorithm": "RSAES_OAEP_SHA_256", "wrappingKeySpec": "RSA_4096"
 		}]
 	}`
 )
@@ -202,7 +219,7 @@ func declared(path string, of reflect.Type) []string {
 	switch {
 	case of.Kind() == reflect.Pointer:
 		return declared(path, of.Elem())
-	case of.Kind() == reflect.Slice:
+	case of.Kind() == reflect.Slice && of.Elem().Kind() != reflect.Uint8: // bytes are written as one string
 		return declared(path+"[]", of.Elem())
 	case of.Kind() != reflect.Struct, reflect.PointerTo(of).Implements(reflect.TypeFor[json.Marshaler]()):
 		return []string{path}

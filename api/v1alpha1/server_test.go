@@ -105,6 +105,11 @@ func TestRefusedAtTheDoor(t *testing.T) {
 			change: func(o *unstructured.Unstructured) { unstructured.RemoveNestedField(o.Object, "spec", "material") },
 			want:   "spec.material: Required value",
 		},
+		"Secret name that leads elsewhere": {
+			reason: "a Secret is one of the same namespace, by its plain name",
+			change: set("other/material", "spec", "material", "secretRef", "name"),
+			want:   "name is not a name a Secret can have: use lower case letters, digits, '-' and '.'",
+		},
 		"empty Secret name": {
 			reason: "there is no Secret to guess",
 			change: set("", "spec", "material", "secretRef", "name"),
@@ -208,6 +213,8 @@ func TestDefaults(t *testing.T) {
 				"weakMaterialPolicy": "Reject",
 			},
 			"onMaterialDeleted": "Reimport",
+			"reimportPolicy":    "InPlace",
+			"deletionPolicy":    "Retain",
 		},
 		"status": map[string]any{"observedGeneration": int64(-1)},
 	}

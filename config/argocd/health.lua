@@ -15,7 +15,7 @@ end
 
 local function health(code, message)
   -- What a person should know whatever the health.
-  for _, warning in ipairs({"Expiring", "SourceMissing", "OtherMaterialExpires", "RenewalNeedsInterruption"}) do
+  for _, warning in ipairs({"Interrupted", "Expiring", "SourceMissing", "OtherMaterialExpires", "RenewalNeedsInterruption"}) do
     if is[warning] ~= nil then
       message = message .. "; " .. warning .. ": " .. is[warning].message
     end
