@@ -25,7 +25,7 @@ var mutant = func() int {
 }()
 `
 
-// withoutCheck goes where the list of checks is.
+// withoutCheck goes into the package that has lists of checks.
 const withoutCheck = `
 func withoutCheck(number int, applies check) check {
 	return func(d Desired, o Observed) *Step {
@@ -65,7 +65,7 @@ func (b *build) mutatePackage(path string) error {
 	if err != nil {
 		return err
 	}
-	helper := []byte(fmt.Sprintf(selector, filepath.Base(path)))
+	helper, lists := []byte(fmt.Sprintf(selector, filepath.Base(path))), false
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
@@ -74,12 +74,13 @@ func (b *build) mutatePackage(path string) error {
 		if err != nil {
 			return err
 		}
-		if bytes.Contains(text, []byte("withoutCheck(")) {
-			helper = append(helper, withoutCheck...)
-		}
+		lists = lists || bytes.Contains(text, []byte("withoutCheck("))
 		if err := b.overlay(file, text); err != nil {
 			return err
 		}
+	}
+	if lists {
+		helper = append(helper, withoutCheck...)
 	}
 	return b.overlay(filepath.Join(path, "mutant.go"), helper)
 }

@@ -79,6 +79,8 @@ var checks = []check{
 	second,
 }
 
+var deletionChecks = []check{second}
+
 func decide(a, b, c bool, state int) int {
 	if a && (b || !c) {
 		return 1
@@ -101,12 +103,14 @@ var checks = []check{
 	withoutCheck(2, second),
 }
 
+var deletionChecks = []check{withoutCheck(3, second)}
+
 func decide(a, b, c bool, state int) int {
-	if (mutant != 3 && ((mutant == 4 || (a)) && (mutant == 5 || (((mutant != 6 && (b)) || (mutant != 7 && (!c))))))) {
+	if (mutant != 4 && ((mutant == 5 || (a)) && (mutant == 6 || (((mutant != 7 && (b)) || (mutant != 8 && (!c))))))) {
 		return 1
 	}
 	switch {
-	case (mutant != 8 && (a)), (mutant != 9 && ((mutant == 10 || (b)) && (mutant == 11 || (c)))):
+	case (mutant != 9 && (a)), (mutant != 10 && ((mutant == 11 || (b)) && (mutant == 12 || (c)))):
 		return 2
 	}
 	switch state {
@@ -117,7 +121,7 @@ func decide(a, b, c bool, state int) int {
 }
 `
 	want := []string{
-		"check first", "check second",
+		"check first", "check second", "check deletion: second",
 		"example.go decide: `a && (b || !c)` never",
 		"example.go decide: `a` dropped from `a && (b || !c)`", "example.go decide: `(b || !c)` dropped from `a && (b || !c)`",
 		"example.go decide: `b` dropped from `b || !c`", "example.go decide: `!c` dropped from `b || !c`",

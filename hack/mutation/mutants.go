@@ -84,9 +84,13 @@ func (s *source) declaration(declaration ast.Decl, base int) {
 	})
 }
 
-// checks are the elements of the plan's list of checks.
+// lists are the plan's lists of checks, and what goes before the names of theirs: some checks are in both.
+var lists = map[string]string{"checks": "", "deletionChecks": "deletion: "} //nolint:gochecknoglobals // nothing assigns to it
+
+// checks are the elements of a list of checks.
 func (s *source) checks(spec *ast.ValueSpec, base int) {
-	if spec.Names[0].Name != "checks" || len(spec.Values) != 1 {
+	before, found := lists[spec.Names[0].Name]
+	if !found || len(spec.Values) != 1 {
 		return
 	}
 	list, ok := spec.Values[0].(*ast.CompositeLit)
@@ -94,7 +98,7 @@ func (s *source) checks(spec *ast.ValueSpec, base int) {
 		return
 	}
 	for _, element := range list.Elts {
-		number := s.add(mutant{function: s.textOf(element, base), check: true})
+		number := s.add(mutant{function: before + s.textOf(element, base), check: true})
 		s.enclose(element, base, fmt.Sprintf("withoutCheck(%d, ", number), ")")
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // properties are the tests that go through very many cases. They are run when the others have noticed nothing.
-const properties = "^(TestNeverInAnyWorld|TestNextIsPure|TestEveryPassEnds|TestNeverOverMaterialOnQKMS|TestLives)$"
+const properties = "^(TestNeverInAnyWorld|TestNeverWithdrawnInAnyWorld|TestNextIsPure|TestEveryPassEnds|TestNeverOverMaterialOnQKMS|TestLives)$"
 
 // verdict is which tests noticed a mutant; empty where none did.
 type verdict struct {

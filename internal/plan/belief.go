@@ -97,7 +97,7 @@ func recent(o Observed) bool {
 
 // confirmationChanged keeps in the record that KMS does not show the last import, and takes it out again once it does.
 func confirmationChanged(d Desired, o Observed) *Step {
-	if !o.vouched() {
+	if !o.vouched() || o.withdrawal() != nil {
 		return nil
 	}
 	marked := o.imported().Unconfirmed != nil
@@ -111,9 +111,12 @@ func confirmationChanged(d Desired, o Observed) *Step {
 	}
 }
 
-// propagationPoll looks after 5 s, again at 20 s, then every minute.
-func propagationPoll(o Observed) time.Duration {
-	switch age := o.Now.Sub(o.imported().Time.Time); {
+// propagationPoll is when to look again after an import.
+func propagationPoll(o Observed) time.Duration { return pollAt(o.Now.Sub(o.imported().Time.Time)) }
+
+// pollAt looks after 5 s, again at 20 s, then every minute.
+func pollAt(age time.Duration) time.Duration {
+	switch {
 	case age < 5*time.Second:
 		return 5 * time.Second
 	case age < 20*time.Second:

@@ -49,8 +49,16 @@ func TestDesiredBy(t *testing.T) {
 		"suspended":     {"true suspends", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.Suspend = &yes }), desired(func(d *plan.Desired) { d.Suspended = true })},
 		"not suspended": {"false is absent", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.Suspend = &no }), desired()},
 		"deleting": {
-			"from the metadata", object(func(o *v1alpha1.KMSKeyImport) { o.DeletionTimestamp = &validTo }), desired(func(d *plan.Desired) { d.Deleting = true }),
+			"from the metadata, in UTC", object(func(o *v1alpha1.KMSKeyImport) { o.DeletionTimestamp = &validTo }),
+			desired(func(d *plan.Desired) { d.Deleting, d.DeletedAt = true, validTo.UTC() }),
 		},
+		"finalizer": {
+			"this operator's", object(func(o *v1alpha1.KMSKeyImport) {
+				o.Finalizers = []string{"example.org/other", "kms.keyimport.dev/key-material"}
+			}),
+			desired(func(d *plan.Desired) { d.Finalizer = true }),
+		},
+		"another finalizer": {"is somebody else's business", object(func(o *v1alpha1.KMSKeyImport) { o.Finalizers = []string{"example.org/other"} }), desired()},
 		"wrapping": {
 			"each on its own", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.Wrapping = &v1alpha1.Wrapping{KeySpec: "RSA_3072"} }),
 			desired(func(d *plan.Desired) { d.Wrapping.KeySpec = "RSA_3072" }),
@@ -79,8 +87,12 @@ func TestDesiredBy(t *testing.T) {
 				d.Expiry.Model, d.ValidFor, d.RenewBefore = "KEY_MATERIAL_EXPIRES", 2160*time.Hour, 700*time.Hour
 			}),
 		},
-		"Hold":     {"deletions are respected", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.OnMaterialDeleted = "Hold" }), desired(func(d *plan.Desired) { d.HoldDeleted = true })},
-		"Reimport": {"the default", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.OnMaterialDeleted = "Reimport" }), desired()},
+		"Hold":              {"deletions are respected", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.OnMaterialDeleted = "Hold" }), desired(func(d *plan.Desired) { d.HoldDeleted = true })},
+		"Reimport":          {"the default", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.OnMaterialDeleted = "Reimport" }), desired()},
+		"DeleteKeyMaterial": {"asked for", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.DeletionPolicy = "DeleteKeyMaterial" }), desired(func(d *plan.Desired) { d.DeleteMaterial = true })},
+		"Retain":            {"the default", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.DeletionPolicy = "Retain" }), desired()},
+		"AllowInterruption": {"permitted", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.ReimportPolicy = "AllowInterruption" }), desired(func(d *plan.Desired) { d.AllowInterruption = true })},
+		"InPlace":           {"the default", object(func(o *v1alpha1.KMSKeyImport) { o.Spec.ReimportPolicy = "InPlace" }), desired()},
 		"reimport requested": {
 			"the annotation's value",
 			object(func(o *v1alpha1.KMSKeyImport) {

@@ -24,7 +24,7 @@ func expiryDiffers(d Desired, o Observed) *Step {
 	}
 	imported := o.imported().MaterialImport
 	if d.asksForAnother(imported) || o.expired(RecordedExpiry(imported)) {
-		return importDue(d, o)
+		return importDue(d, o, v1alpha1.CauseExpiryChanged)
 	}
 	switch what := believe(d, o); {
 	case what == propagating:
@@ -34,7 +34,7 @@ func expiryDiffers(d Desired, o Observed) *Step {
 	case what == firstContradiction:
 		return progress("KMS reports another expiry than was imported; looking again before acting on it", contradictionDelay)
 	default:
-		return importDue(d, o)
+		return importDue(d, o, v1alpha1.CauseExpiryChanged)
 	}
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,6 +17,8 @@ type Desired struct {
 	UID        types.UID
 	Generation int64
 	Deleting   bool
+	DeletedAt  time.Time // zero unless Deleting
+	Finalizer  bool      // whether the object carries this operator's
 	Suspended  bool
 	KeyID      string
 	Material   v1alpha1.KeyMaterialSource
@@ -30,7 +33,11 @@ type Desired struct {
 
 	// HoldDeleted respects that somebody deleted the material, or shortened its expiry, in KMS.
 	HoldDeleted bool
-	Requests    Requests
+	// DeleteMaterial asks for the material to be deleted in KMS with the object.
+	DeleteMaterial bool
+	// AllowInterruption permits to delete the material in KMS where it cannot be imported over itself.
+	AllowInterruption bool
+	Requests          Requests
 }
 
 // DesiredBy reads what an object asks for.
@@ -39,14 +46,21 @@ func DesiredBy(object *v1alpha1.KMSKeyImport) Desired {
 		UID:         object.UID,
 		Generation:  object.Generation,
 		Deleting:    !object.DeletionTimestamp.IsZero(),
+		Finalizer:   slices.Contains(object.Finalizers, v1alpha1.FinalizerKeyMaterial),
 		Suspended:   object.Spec.Suspend != nil && *object.Spec.Suspend,
 		KeyID:       object.Spec.KeyID,
 		Material:    object.Spec.Material,
 		HoldDeleted: object.Spec.OnMaterialDeleted == v1alpha1.DeletionHold,
+
+		DeleteMaterial:    object.Spec.DeletionPolicy == v1alpha1.DeletionDeleteKeyMaterial,
+		AllowInterruption: object.Spec.ReimportPolicy == v1alpha1.ReimportAllowInterruption,
 		Requests: Requests{
 			Reconcile: object.Annotations[v1alpha1.AnnotationReconcileRequestedAt],
 			Reimport:  object.Annotations[v1alpha1.AnnotationReimportRequestedAt],
 		},
+	}
+	if desired.Deleting {
+		desired.DeletedAt = object.DeletionTimestamp.UTC()
 	}
 	if wrapping := object.Spec.Wrapping; wrapping != nil {
 		desired.Wrapping = kms.Wrapping{
@@ -77,7 +91,11 @@ type Observed struct {
 	Material *Material      // nil until the Secret's value was read in this pass
 	Attempt  *ImportAttempt // nil until an import was attempted in this pass
 	TurnIn   time.Duration  // how long until the GetParametersForImport limiter lets this object through
-	Memory   Memory
+	// Withdrawal is what the withdrawal of this pass came to; nil until one was attempted.
+	Withdrawal *WithdrawalAttempt
+	// Surroundings are observed of an object that is being deleted.
+	Surroundings Surroundings
+	Memory       Memory
 }
 
 // Ownership is whose the record is.
@@ -96,6 +114,8 @@ type Secret struct {
 	Presence        Presence
 	UID             types.UID
 	ResourceVersion string
+	// Leaving says that the Secret is being deleted, or will be with the object, which owns it.
+	Leaving bool
 }
 
 // Presence is whether the Secret can be read.
@@ -129,14 +149,32 @@ type Material struct {
 
 // ImportAttempt is what the imports of this pass came to.
 type ImportAttempt struct {
+	Cause v1alpha1.ImportCause // of the first
 	Tries int
 	Err   *kms.Error // of the last one; nil: it succeeded
+}
+
+// WithdrawalAttempt is what the withdrawal of this pass came to.
+type WithdrawalAttempt struct {
+	Err *kms.Error // nil: it succeeded
+}
+
+// Surroundings say whether the key is wanted after its object is gone.
+type Surroundings struct {
+	// NamespaceTerminating says that the whole namespace is being deleted.
+	NamespaceTerminating bool
+	// NamespaceHidden says that the operator may not read whether it is.
+	NamespaceHidden bool
+	// Heir says that another KMSKeyImport, which is not being deleted, names the same key or may name it.
+	Heir bool
 }
 
 // Memory is what this process remembers of the object. It is lost at a restart, which must only cost time.
 type Memory struct {
 	// FirstSeen is when this process first saw the object.
 	FirstSeen time.Time
+	// DeletionSeen is when this process first saw that the object is being deleted.
+	DeletionSeen time.Time
 	// LastLook is when DescribeKey last succeeded.
 	LastLook time.Time
 	// ImportedHere is the time of the last import that this process made.
@@ -162,7 +200,7 @@ type Refusal struct {
 // the clock makes it no other, nor does what is checked before it is sent.
 func refusedAsItIs(d Desired, o Observed, action ImportMaterial) bool {
 	refused := o.Memory.Refusal.Import
-	refused.Expect, refused.RejectWeak = action.Expect, action.RejectWeak
+	refused.Expect, refused.RejectWeak, refused.Cause = action.Expect, action.RejectWeak, action.Cause
 	if action.ValidFor > 0 {
 		refused.Expiry, action.Expiry = kms.Expiry{}, kms.Expiry{}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
@@ -393,12 +394,15 @@ func (w want) warning(part string) want {
 	return w
 }
 
+// withoutCause leaves out why an import is made, which is the matter of TestCauses.
+var withoutCause = cmpopts.IgnoreFields(plan.ImportMaterial{}, "Cause")
+
 func assertStep(t *testing.T, reason string, got plan.Step, w want) {
 	t.Helper()
 	if w.action == nil {
 		w.action = plan.Finish{}
 	}
-	if diff := cmp.Diff(w.action, got.Action); diff != "" {
+	if diff := cmp.Diff(w.action, got.Action, withoutCause); diff != "" {
 		t.Fatalf("%s: action (-want +got):\n%s\nstep: %+v", reason, diff, got)
 	}
 	if got.Outcome != w.outcome || got.Reason != w.reason {
@@ -491,3 +495,31 @@ func importUntil(ahead time.Duration) plan.ImportMaterial {
 	action.Expiry = until(now.Add(ahead))
 	return action
 }
+
+// withdrawing is a deletion of the material by this operator whose outcome is not known, begun so long ago.
+func withdrawing(cause v1alpha1.WithdrawalCause, ago time.Duration) change {
+	return func(f *facts) {
+		at := metav1.NewTime(now.Add(-ago))
+		f.observed.Record.Withdrawal = &v1alpha1.MaterialWithdrawal{
+			Cause: cause, Secret: f.observed.Record.Imported.Secret, Time: at, NotAfter: metav1.NewTime(at.Add(10 * time.Second)),
+		}
+	}
+}
+
+// withdrawnFor is one that was confirmed.
+func withdrawnFor(cause v1alpha1.WithdrawalCause, ago time.Duration) change {
+	return func(f *facts) {
+		withdrawing(cause, ago)(f)
+		completed := f.observed.Record.Withdrawal.Time
+		f.observed.Record.Withdrawal.CompletedAt = &completed
+	}
+}
+
+// withdrawn is a key that was emptied in order to be filled again; withdrawnWithObject one whose object was deleted.
+func withdrawn(ago time.Duration) change {
+	return all(withdrawnFor("Interruption", ago), withFinalizer)
+}
+func withdrawnWithObject(ago time.Duration) change { return withdrawnFor("ObjectDeleted", ago) }
+
+// withFinalizer is an object that carries the finalizer.
+func withFinalizer(f *facts) { f.desired.Finalizer = true }

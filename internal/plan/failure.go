@@ -83,13 +83,19 @@ func attemptFailed(d Desired, o Observed) *Step {
 		return nil
 	}
 	if failures[o.Attempt.Err.Class].fresh && o.Attempt.Tries < maxAttempts && o.mayImport() {
-		return importDue(d, o)
+		return importDue(d, o, o.Attempt.Cause)
 	}
 	return failedImport(o.Attempt.Err)
 }
 
 // Refused reports whether an import that failed so would fail again, unless something about it changes.
 func Refused(err *kms.Error) bool { return failedImport(err).Outcome == OutcomeStalled }
+
+// Spoilt reports whether sealed material that KMS refused so will never be taken.
+func Spoilt(err *kms.Error) bool {
+	found := failures[err.Class]
+	return found.fresh || found.importing.outcome == OutcomeStalled || err.Class == kms.ClassInvalidRequest || err.Class == kms.ClassOther
+}
 
 // InDoubt reports whether, after an import that failed so, the key must be looked at again before anything is decided.
 func InDoubt(err *kms.Error) bool { return failures[err.Class].doubt }

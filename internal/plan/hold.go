@@ -30,7 +30,7 @@ func holdNeeded(d Desired, o Observed) *Step {
 // materialDeleted reports whether the material of an empty key was deleted before its time.
 func materialDeleted(d Desired, o Observed) bool {
 	imported := o.imported()
-	if imported == nil || o.expired(RecordedExpiry(imported.MaterialImport)) || superseded(*imported, o.Look.Key) {
+	if imported == nil || o.withdrawal() != nil || o.expired(RecordedExpiry(imported.MaterialImport)) || superseded(*imported, o.Look.Key) {
 		return false
 	}
 	if neverShown(o) { // where the key has one material, that may have been deleted before anyone looked
@@ -59,9 +59,7 @@ func held(d Desired, o Observed) *Step {
 	case o.Ownership == Foreign, lifted(o), o.Ownership != Mine && reimportRequested(d, o):
 		return nil
 	case heldDeleted(o) && d.HoldDeleted:
-		return stall(v1alpha1.ReasonMaterialDeleted,
-			"somebody deleted the key's material in KMS, which onMaterialDeleted: Hold respects: annotate this object with a new "+
-				v1alpha1.AnnotationReimportRequestedAt+", or set spec.onMaterialDeleted to Reimport, to import the material again")
+		return stallDeleted()
 	case heldDisabled(o), o.Ownership != Mine && lastSeenDisabled(o.Status):
 		return stall(v1alpha1.ReasonHeldAfterDisable,
 			"the key lost its material while it was disabled or scheduled for deletion: annotate this object with a new "+
@@ -71,13 +69,19 @@ func held(d Desired, o Observed) *Step {
 	}
 }
 
+func stallDeleted() *Step {
+	return stall(v1alpha1.ReasonMaterialDeleted,
+		"somebody deleted the key's material in KMS, which onMaterialDeleted: Hold respects: annotate this object with a new "+
+			v1alpha1.AnnotationReimportRequestedAt+", or set spec.onMaterialDeleted to Reimport, to import the material again")
+}
+
 // askedToFill reports whether a person has asked for an import since the key was seen without material.
 func askedToFill(d Desired, o Observed) bool {
 	before := ""
 	if request := o.Record.Hold.Request; request != nil {
 		before = *request
 	}
-	return reimportRequested(d, o) && before != d.Requests.Reimport
+	return reimportRequested(d, o) && before != Abridged(d.Requests.Reimport)
 }
 
 // lifted reports whether the hold of an empty key has ended.

@@ -55,6 +55,8 @@ const failedLooksTolerated = 3
 func UsabilityOf(d Desired, o Observed) Usability {
 	state, expiry, known := lastKnownKey(o)
 	switch {
+	case o.withdrawal() != nil:
+		return afterWithdrawal(o, state)
 	case !known && o.vouched() && o.expired(RecordedExpiry(o.imported().MaterialImport)):
 		return Unusable
 	case !known:
@@ -68,6 +70,14 @@ func UsabilityOf(d Desired, o Observed) Usability {
 	default:
 		return Usable
 	}
+}
+
+// afterWithdrawal is never usable: the key is empty, or may be.
+func afterWithdrawal(o Observed, state kms.KeyState) Usability {
+	if o.withdrawn() || state == kms.KeyStatePendingImport {
+		return Unusable
+	}
+	return UsabilityUnknown
 }
 
 // permitsUse is KMS's table of states: Updating permits cryptography, to a key that holds material.

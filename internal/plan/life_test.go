@@ -24,13 +24,16 @@ const maxSteps = 12
 type life struct {
 	*facts
 	kms      *modelKMS
-	material plan.Material // what the Secret holds
+	material plan.Material // what the Secret holds, as far as it may be known
+	bytes    string        // what it holds in truth, by their fingerprint under the lost key; empty: as material says
 	readAs   plan.Presence // of the Secret, once it is read
 
 	lookFault kms.ErrorClass   // of every look
 	failLater kms.ErrorClass   // of every look after an import
 	faults    []kms.ErrorClass // of the next imports: refused, or their answer lost
 	done      bool             // whether an import whose answer was lost has been made all the same
+
+	withdrawals int // how often this operator has deleted the key's material
 
 	revoked bool // somebody took the material back on purpose, and nobody has asked for it since
 	cost    cost
@@ -124,6 +127,8 @@ func (l *life) execute(action plan.Action) {
 		l.confirm()
 	case plan.ImportMaterial:
 		l.importMaterial(action)
+	case plan.SetFinalizer, plan.ReleaseObject, plan.WithdrawMaterial, plan.InterruptKey, plan.ConfirmWithdrawal, plan.ForgetWithdrawal:
+		l.withdraw(action)
 	}
 }
 
@@ -166,8 +171,18 @@ func (l *life) read() {
 	l.cost.reads++
 	l.observed.Secret.Presence = l.readAs
 	if l.readAs == "Present" {
-		l.observed.Material = &l.material
+		read := l.material
+		read.Comparable = read.Comparable || read.Fingerprint == plan.RecordedFingerprint(l.observed.Record)
+		l.observed.Material = &read
 	}
+}
+
+// truth is the material that a fingerprint of the record stands for.
+func (l *life) truth(fingerprint string) string {
+	if fingerprint == l.material.Fingerprint && l.bytes != "" {
+		return l.bytes
+	}
+	return fingerprint
 }
 
 func (l *life) version() v1alpha1.SecretVersion {
@@ -179,7 +194,7 @@ func (l *life) version() v1alpha1.SecretVersion {
 }
 
 func (l *life) confirm() {
-	if !l.kms.holds(l.observed.Record.Intent.Fingerprint) {
+	if !l.kms.holds(l.truth(l.observed.Record.Intent.Fingerprint)) {
 		l.breaks("confirmed an import that was not made")
 	}
 	l.write(func(record *v1alpha1.KMSKeyRecord) {
@@ -246,7 +261,7 @@ func (l *life) send(action plan.ImportMaterial) (string, kms.ErrorClass) {
 	case fault != "" && !l.done:
 		return "", fault
 	}
-	id, class := l.kms.takeMaterial(l.observed.Now, l.material.Fingerprint, action)
+	id, class := l.kms.takeMaterial(l.observed.Now, l.truth(l.material.Fingerprint), action)
 	if fault != "" {
 		return "", fault
 	}
@@ -257,7 +272,8 @@ func (l *life) send(action plan.ImportMaterial) (string, kms.ErrorClass) {
 func (l *life) judgeSending() {
 	record := l.observed.Record
 	vouched := record.Imported == nil || record.Imported.Fingerprint == l.material.Fingerprint
-	if !vouched {
+	proven := !l.material.Comparable && !l.kms.qkms // by KMS, which takes no other
+	if !vouched && !proven {
 		l.breaks("sent other bytes than are on record")
 	}
 	if l.revoked && l.desired.Requests.Reimport == l.observed.Status.LastHandledReimportAt {
@@ -347,10 +363,10 @@ func (l *life) judge(step plan.Step) {
 // Bytes that have not been read yet take nothing away.
 func (l *life) judgeReady() {
 	fingerprint := l.observed.Record.Imported.Fingerprint
-	if l.observed.Material != nil && l.version() != l.observed.Record.Imported.Secret {
+	if read := l.observed.Material; read != nil && read.Comparable && l.version() != l.observed.Record.Imported.Secret {
 		fingerprint = l.material.Fingerprint
 	}
-	if !l.kms.usable(l.observed.Now) || !l.kms.holds(fingerprint) {
+	if !l.kms.usable(l.observed.Now) || !l.kms.holds(l.truth(fingerprint)) {
 		l.breaks("Ready, and the key is %+v", l.kms)
 	}
 }
@@ -366,7 +382,7 @@ func (l *life) rest() plan.Step {
 			return step
 		case step.Outcome == "Progressing", step.Outcome == "Retry", step.Outcome == "Untouched" && !l.desired.Deleting:
 			l.later(max(step.After, time.Second))
-		case l.observed.Memory.ContradictedSince.Equal(l.observed.Now): // a fact only in 5 s, whatever else there is to say
+		case l.contradictedAMoment(): // a fact only in 5 s, whatever else there is to say
 			l.later(5 * time.Second)
 		default:
 			l.restAgain(step)
@@ -376,6 +392,12 @@ func (l *life) rest() plan.Step {
 	}
 	l.breaks("no rest: %v, %+v", l.told, l.observed.Status.Conditions)
 	return plan.Step{}
+}
+
+// contradictedAMoment reports whether looks have contradicted the record for too short a time to be acted on.
+func (l *life) contradictedAMoment() bool {
+	since := l.observed.Now.Sub(l.observed.Memory.ContradictedSince)
+	return since >= 0 && since < 5*time.Second
 }
 
 // restAgain checks that an object at rest stays so.

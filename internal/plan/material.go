@@ -35,7 +35,7 @@ func absent(name string) (reason, message string) {
 // secretUnavailable waits for the Secret before the first import. Afterwards the key works without it, and only an
 // import that is due asks for it.
 func secretUnavailable(d Desired, o Observed) *Step {
-	if o.vouched() {
+	if o.vouched() || o.Ownership == Mine && o.Record.Intent != nil {
 		return nil
 	}
 	if reason, message := missingSource(d, o); reason != "" {
@@ -59,10 +59,8 @@ func materialDiffers(d Desired, o Observed) *Step {
 	switch {
 	case o.Material == nil, recorded == "", o.Material.Fingerprint == recorded:
 		return nil
-	case !o.Material.Comparable && o.Material.Problem == "":
-		return stall(v1alpha1.ReasonMaterialUnverifiable,
-			"the key's record was made under a fingerprint key that is lost, so the Secret cannot be compared with what was imported: "+
-				"restore the operator's fingerprint Secret, or use a new key and KMSKeyImport")
+	case unknownFingerprint(o):
+		return provenAnew(d, o)
 	case o.Ownership == Ownerless:
 		return stall(v1alpha1.ReasonMaterialUnverifiable, fmt.Sprintf(
 			"an earlier KMSKeyImport brought other material into this key than Secret %q holds: put that material into the Secret, or use a new key",
@@ -97,16 +95,6 @@ func secretVersionChanged(d Desired, o Observed) *Step {
 	return do(AcceptSecretVersion{})
 }
 
-// materialUnverifiable leaves alone a key that holds material nobody can vouch for.
-func materialUnverifiable(_ Desired, o Observed) *Step {
-	if o.Look.Key.State == kms.KeyStatePendingImport || RecordedFingerprint(o.Record) != "" {
-		return nil
-	}
-	return stall(v1alpha1.ReasonMaterialUnverifiable,
-		"the key already holds material that this operator has not imported, and whether it is the Secret's cannot be told: "+
-			"use a key without material, or delete the key's material in KMS if you are certain that the Secret holds the same bytes")
-}
-
 // materialSuperseded recognises a key that was rotated elsewhere.
 func materialSuperseded(_ Desired, o Observed) *Step {
 	if o.imported() == nil || !superseded(*o.imported(), o.Look.Key) {
@@ -131,7 +119,7 @@ func outcomeUnknown(d Desired, o Observed) *Step {
 	case !o.mayImport():
 		return confirmIntent(o)
 	default:
-		return importDue(d, o)
+		return importDue(d, o, v1alpha1.CauseOutcomeUnknown)
 	}
 }
 
@@ -141,8 +129,13 @@ func materialMissing(d Desired, o Observed) *Step {
 		return nil
 	}
 	imported := o.imported()
-	if imported == nil || o.expired(RecordedExpiry(imported.MaterialImport)) || o.Record.Hold != nil { // that no longer counts
-		return importDue(d, o)
+	switch {
+	case imported == nil:
+		return importDue(d, o, v1alpha1.CauseFirstImport)
+	case o.withdrawn():
+		return importDue(d, o, v1alpha1.CauseMaterialWithdrawn)
+	case o.expired(RecordedExpiry(imported.MaterialImport)), o.Record.Hold != nil: // that no longer counts
+		return importDue(d, o, v1alpha1.CauseMaterialMissing)
 	}
 	switch believe(d, o) {
 	case propagating:
@@ -152,9 +145,9 @@ func materialMissing(d Desired, o Observed) *Step {
 	case unconverged:
 		return importUnconverged(d, o)
 	case agreed, fact:
-		return importDue(d, o)
+		return importDue(d, o, v1alpha1.CauseMaterialMissing)
 	default:
-		return importDue(d, o)
+		return importDue(d, o, v1alpha1.CauseMaterialMissing)
 	}
 }
 
@@ -170,7 +163,7 @@ func importUnconverged(d Desired, o Observed) *Step {
 			"KMS answered two imports in a row with success and still reports the key as pending import: look into the key in KMS; "+
 				"annotate this object with a new "+v1alpha1.AnnotationReimportRequestedAt+" to import again")
 	default:
-		return importDue(d, o)
+		return importDue(d, o, v1alpha1.CauseMaterialMissing)
 	}
 }
 
@@ -187,37 +180,67 @@ func importedTwice(history []v1alpha1.HistoryEntry) bool {
 }
 
 // importDue is the import that is to be made now, or what stands in its way.
-func importDue(d Desired, o Observed) *Step {
-	if step := invalidExpiry(d, o); step != nil {
+func importDue(d Desired, o Observed, cause v1alpha1.ImportCause) *Step {
+	if o.Attempt != nil && o.Attempt.Err == nil { // one effect on the key in each pass
+		return progress("an import was made, and another is due: waiting for its turn", max(o.TurnIn, time.Second))
+	}
+	if step := invalidExpiry(d, o); step != nil && !o.proving() { // which leaves the expiry as it is
 		return step
 	}
 	wrapping, step := chooseWrapping(d, o)
 	if step != nil {
 		return step
 	}
+	if step := importAwaited(d, o); step != nil {
+		return step
+	}
+	action := importOf(d, o, cause)
+	action.Wrapping = wrapping
+	if refusedAsItIs(d, o, action) && o.Attempt == nil && !requested(d, o) {
+		return failedImport(o.Memory.Refusal.Err)
+	}
+	return do(action)
+}
+
+// importAwaited is what an import that is due waits for.
+func importAwaited(d Desired, o Observed) *Step {
 	if reason, message := missingSource(d, o); reason != "" {
 		return wait(reason, message)
 	}
 	if o.TurnIn > 0 {
 		return progress("waiting for its turn: GetParametersForImport is rationed for the whole account", o.TurnIn)
 	}
+	expiry := o.Look.Key.Expiry
+	if o.proving() && expiry.Model == kms.KeyMaterialExpires && expiry.ValidTo.Sub(o.Now) < adoptionMargin {
+		return progress("the material that the key holds is about to expire; waiting for KMS to delete it", lateExpiryPoll)
+	}
+	return nil
+}
+
+// importOf is the import that the spec asks for or, of material that the record does not know, the one that changes nothing.
+func importOf(d Desired, o Observed, cause v1alpha1.ImportCause) ImportMaterial {
 	expect := RecordedFingerprint(o.Record)
 	action := ImportMaterial{
 		Operation:  v1alpha1.OperationImport,
+		Cause:      cause,
 		Expiry:     d.expiryAt(o.Now),
 		ValidFor:   d.ValidFor,
-		Wrapping:   wrapping,
 		Expect:     expect,
-		RejectWeak: expect == "" && d.Material.WeakMaterialPolicy != v1alpha1.WeakMaterialAllow,
+		RejectWeak: expect == "" && !o.proving() && d.Material.WeakMaterialPolicy != v1alpha1.WeakMaterialAllow,
+	}
+	if unknownFingerprint(o) {
+		action.Expect = ""
+	}
+	of := ""
+	if o.proving() {
+		action.Cause, action.Expiry, action.ValidFor = v1alpha1.CauseAdoption, o.Look.Key.Expiry, 0
+		of = o.Look.Key.CurrentKeyMaterialID
 	}
 	if imported := o.imported(); imported != nil {
-		action.Operation = v1alpha1.OperationReimport
-		if o.Look.Key.Spec == kms.KeySpecSymmetricDefault { // KMS refuses to be told of other keys
-			action.ReimportOf = imported.KeyMaterialID
-		}
+		action.Operation, of = v1alpha1.OperationReimport, imported.KeyMaterialID
 	}
-	if refusedAsItIs(d, o, action) && o.Attempt == nil && !requested(d, o) {
-		return failedImport(o.Memory.Refusal.Err)
+	if o.Look.Key.Spec == kms.KeySpecSymmetricDefault { // KMS refuses to be told of other keys
+		action.ReimportOf = of
 	}
-	return do(action)
+	return action
 }

@@ -17,6 +17,7 @@ func TestSecretBeforeTheFirstImport(t *testing.T) {
 		},
 		"not looked up":           {"what is not known to be there is absent", all(firstImport, secret("")), waits("SecretNotFound")},
 		"present":                 {"it is imported", firstImport, does(firstImportAction())},
+		"absent, only claimed":    {"before anything else is asked for", all(nothingImported, empty, wantsExpiry(-day), secret("Absent")), waits("SecretNotFound")},
 		"absent, ownerless":       {"a takeover needs the bytes", all(ownerless, secret("Absent")), waits("SecretNotFound")},
 		"consent gone, ownerless": {"a takeover needs the bytes", all(ownerless, secret("NotConsenting")), waits("SecretNotConsenting")},
 		"absent, outcome unknown": {"to do it again takes the bytes", all(firstIntent, secret("Absent")), waits("SecretNotFound")},
@@ -65,10 +66,10 @@ func TestMaterialDiffersFromTheRecord(t *testing.T) {
 		"other bytes, expiry":        {"nor has a new expiry", all(rewritten, otherMaterial, wantsExpiry(30*day)), stalls("MaterialChanged")},
 		"other bytes, unknown":       {"the first import may have succeeded: the intent counts", all(firstIntent, empty, otherMaterial), stalls("MaterialChanged")},
 		"bad bytes, unknown":         {"likewise", all(firstIntent, empty, badMaterial), stalls("MaterialChanged")},
-		"fingerprint key is lost":    {"unknown is not changed", all(rewritten, incomparableMaterial), stalls("MaterialUnverifiable").saying("fingerprint key")},
+		"fingerprint key is lost":    {"unknown is not changed: proven anew", all(rewritten, incomparableMaterial), does(provingAnew())},
 		"fingerprint key, bad bytes": {"what no key takes was not imported, under whatever key", all(rewritten, material(plan.Material{Problem: "too short"})), stalls("MaterialChanged")},
-		"fingerprint key, intent":    {"unknown is not changed", all(firstIntent, empty, incomparableMaterial), stalls("MaterialUnverifiable")},
-		"fingerprint key, takeover":  {"unknown is not other", all(ownerless, incomparableMaterial), stalls("MaterialUnverifiable").saying("fingerprint key")},
+		"fingerprint key, intent":    {"unknown is not changed: imported for the first time, once more", all(firstIntent, empty, incomparableMaterial), does(importAnew())},
+		"fingerprint key, takeover":  {"unknown is not other: proven anew, by the new owner", all(ownerless, incomparableMaterial), does(provingAnew())},
 	}.run(t)
 }
 
@@ -101,13 +102,9 @@ func TestTakeOver(t *testing.T) {
 	}.run(t)
 }
 
-func TestMaterialNobodyVouchesFor(t *testing.T) {
-	full := func(f *facts) { f.observed.Look = settledFacts().observed.Look }
+func TestMaterialThatWasReplaced(t *testing.T) {
 	cases{
-		"no record":       {"the key holds material from elsewhere", all(firstImport, full), stalls("MaterialUnverifiable").saying("already holds material")},
-		"claim only":      {"a claim vouches for nothing", nothingImported, stalls("MaterialUnverifiable")},
-		"same bytes read": {"equal bytes cannot be seen from here", all(nothingImported, sameMaterial), stalls("MaterialUnverifiable")},
-		"bytes replaced":  {"rotated elsewhere", func(f *facts) { f.observed.Look.Key.CurrentKeyMaterialID = "material-2" }, stalls("MaterialSuperseded")},
+		"bytes replaced": {"rotated elsewhere", func(f *facts) { f.observed.Look.Key.CurrentKeyMaterialID = "material-2" }, stalls("MaterialSuperseded")},
 		"bytes replaced and gone": {
 			"still not ours to heal",
 			all(empty, contradictedFor(day), func(f *facts) { f.observed.Look.Key.CurrentKeyMaterialID = "material-2" }), stalls("MaterialSuperseded"),

@@ -126,6 +126,12 @@ func (m *modelKMS) id() string {
 	return "material-1"
 }
 
+// withdraw is DeleteImportedKeyMaterial by this operator, of the current material.
+func (m *modelKMS) withdraw(at time.Time) {
+	m.before, m.shownAt = m.truth(at), at.Add(m.lag)
+	m.materials[len(m.materials)-1].present = false
+}
+
 // empty is DeleteImportedKeyMaterial by somebody else, of every material.
 func (m *modelKMS) empty() {
 	for i := range m.materials {

@@ -40,12 +40,14 @@ func (o Observed) mayImport() bool {
 func confirmIntent(o Observed) *Step {
 	intent := o.Record.Intent
 	was, is := kms.KeyState(intent.KeyState), o.Look.Key.Expiry
+	if o.withdrawn() && withdrawalRecent(o) && is.Equal(RecordedExpiry(o.imported().MaterialImport)) { // from before the withdrawal
+		return progress("the answer to an import was lost; waiting for KMS to show it", withdrawalPoll(o))
+	}
 	if was == kms.KeyStatePendingImport && is.Model == kms.KeyMaterialExpires && is.Equal(RecordedExpiry(intent.MaterialImport)) {
 		return do(ConfirmImport{})
 	}
 	return stall(v1alpha1.ReasonMaterialUnverifiable,
-		"the answer to an import was lost, and the key holds material of which it cannot be told whether it is the Secret's: "+
-			"delete the key's material in KMS if you are certain that the Secret holds the same bytes, and it is imported again")
+		"the answer to an import was lost, and the key holds material of which it cannot be told whether it is the Secret's: "+deleteByHand)
 }
 
 // expiryStands is expiryDiffers where the expiry of material that is there cannot be moved. What the spec asks for is
@@ -66,8 +68,7 @@ func expiryStands(d Desired, o Observed) *Step {
 		return progress("KMS reports another expiry than was imported; looking again before acting on it", contradictionDelay)
 	case fact:
 		return stall(v1alpha1.ReasonMaterialUnverifiable,
-			"KMS reports another expiry than was imported, so somebody has imported material since, and whether it is the Secret's cannot be told: "+
-				"delete the key's material in KMS if you are certain that the Secret holds the same bytes, and it is imported again")
+			"KMS reports another expiry than was imported, so somebody has imported material since, and whether it is the Secret's cannot be told: "+deleteByHand)
 	default:
 		return nil
 	}

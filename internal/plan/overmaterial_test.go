@@ -64,7 +64,8 @@ func TestOutcomeUnknownOnQKMS(t *testing.T) {
 		"expiry as sent":          {"nobody else would have chosen it to the second", all(expiring, reportedExpiry(30*day)), does(plan.ConfirmImport{})},
 		"fraction of a second":    {"whole seconds were sent", all(expiring, reportedExpiry(30*day+time.Second/2)), does(plan.ConfirmImport{})},
 		"spec changed since":      {"what was sent counts, not what is wanted", all(expiring, reportedExpiry(30*day), wantsExpiry(60*day)), does(plan.ConfirmImport{})},
-		"Secret gone since":       {"as long as nothing is known to be imported, the Secret comes first", all(expiring, reportedExpiry(30*day), secret("Absent")), waits("SecretNotFound")},
+		"Secret gone since":       {"what the key shows takes no Secret", all(expiring, reportedExpiry(30*day), secret("Absent")), does(plan.ConfirmImport{})},
+		"Secret gone, empty":      {"to do it again takes the bytes", all(expiring, empty, secret("Absent")), waits("SecretNotFound")},
 		"a second later":          {"another import", all(expiring, reportedExpiry(30*day+time.Second)), unverifiable},
 		"a second earlier":        {"another import", all(expiring, reportedExpiry(30*day-time.Second)), unverifiable},
 		"permanent, as sent":      {"anybody's would be", all(onQKMS, firstIntent, func(f *facts) { f.observed.Look.Key.Expiry = kms.Expiry{Model: "KEY_MATERIAL_DOES_NOT_EXPIRE"} }), unverifiable},
@@ -178,6 +179,8 @@ func TestNeverOverMaterialOnQKMS(t *testing.T) {
 				o.Record.Intent.ValidTo == nil || !o.Record.Intent.ValidTo.Equal(&metav1.Time{Time: o.Look.Key.Expiry.ValidTo}) {
 				t.Fatalf("%s: confirmed", name())
 			}
+		case plan.WithdrawMaterial, plan.InterruptKey, plan.ReleaseObject, plan.SetFinalizer, plan.ConfirmWithdrawal, plan.ForgetWithdrawal:
+			t.Fatalf("%s: nobody has asked for %T", name(), step.Action)
 		case plan.Finish, plan.Look, plan.InspectMaterial, plan.ClaimRecord, plan.AcceptSecretVersion, plan.HoldKey, plan.LiftHold,
 			plan.MarkUnconfirmed, plan.MarkConfirmed:
 		}

@@ -15,6 +15,7 @@ type check func(Desired, Observed) *Step
 
 // checks in the order in which they are asked: nothing that comes later can overrule what comes earlier.
 var checks = []check{
+	finalizerDiffers,
 	deleting,
 	suspended,
 	firstSight,
@@ -26,37 +27,45 @@ var checks = []check{
 	holdEnded,
 	keyState,
 	keyConflict,
+	withdrawalUncertain,
+	sealedRefill,
+	refillOutcome,
 	secretUnavailable,
 	materialInvalid,
 	materialDiffers,
 	takeOver,
 	secretVersionChanged,
-	materialUnverifiable,
 	materialSuperseded,
 	attemptFailed,
+	withdrawalUndone,
 	outcomeUnknown,
+	adoptionDue,
 	confirmationChanged,
 	materialMissing,
 	reimportAsked,
 	expiryDiffers,
 	renewalDue,
+	interruptionDue,
 	settled,
 }
 
 // Next decides the next step. It is a pure function of its arguments.
 func Next(desired Desired, observed Observed) Step {
-	for _, applies := range checks {
-		step := applies(desired, observed)
-		if step == nil {
-			continue
-		}
-		if _, last := step.Action.(Finish); last {
-			complete(desired, observed, step)
-		}
-		return *step
+	step := first(checks, desired, observed) // never nil: settled always applies
+	if _, last := step.Action.(Finish); last {
+		complete(desired, observed, step)
 	}
-	// settled always applies.
-	panic("plan: no check applied")
+	return *step
+}
+
+// first is the step of the first check that applies; nil when none does.
+func first(checks []check, d Desired, o Observed) *Step {
+	for _, applies := range checks {
+		if step := applies(d, o); step != nil {
+			return step
+		}
+	}
+	return nil
 }
 
 // complete adds to the end of a pass what does not depend on which check ended it.
@@ -65,14 +74,6 @@ func complete(d Desired, o Observed, step *Step) {
 		step.Warnings = append(step.Warnings, warnings(d, o, *step)...)
 	}
 	schedule(d, o, step)
-}
-
-// deleting leaves an object alone that only some other finalizer keeps: its key keeps its material.
-func deleting(d Desired, _ Observed) *Step {
-	if !d.Deleting {
-		return nil
-	}
-	return finish(OutcomeUntouched, "", "")
 }
 
 func suspended(d Desired, _ Observed) *Step {

@@ -165,6 +165,8 @@ func TestNeverInAnyWorld(t *testing.T) {
 			broken = brokenByHold(f, action)
 		case plan.ConfirmImport:
 			broken = []string{"confirm: this KMS proves an import by another"}
+		case plan.WithdrawMaterial, plan.InterruptKey, plan.ReleaseObject, plan.SetFinalizer, plan.ConfirmWithdrawal, plan.ForgetWithdrawal:
+			broken = []string{"nobody has asked for it"}
 		case plan.Finish, plan.Look, plan.InspectMaterial, plan.ClaimRecord, plan.AcceptSecretVersion, plan.MarkUnconfirmed, plan.MarkConfirmed:
 		}
 		broken = append(broken, brokenByStep(f, step)...)
@@ -219,31 +221,36 @@ func brokenByImport(f *facts, action plan.ImportMaterial) []string {
 	if d.ValidFor > 0 {
 		wanted.ValidTo = o.Now.Add(d.ValidFor).Truncate(time.Second)
 	}
-	ahead := action.Expiry.ValidTo.Sub(o.Now)
 	looked := o.Look != nil && o.Look.Err == nil
+	proof, incomparable := proves(f), isIncomparable(o)
+	if proof {
+		wanted = o.Look.Key.Expiry
+	}
+	ahead := action.Expiry.ValidTo.Sub(o.Now)
 	rules := map[string]bool{
 		"suspended":                 !d.Suspended,
-		"deleting":                  !d.Deleting,
+		"deleting":                  !d.Deleting || o.Ownership == "Mine" && o.Record.Withdrawal != nil,
 		"without a look":            looked,
-		"another's key":             o.Ownership == "Mine" || o.Ownership == "Unclaimed" && o.Record == nil,
-		"another key":               looked && (o.Record == nil || o.Look.Key.ARN == o.Record.KeyARN),
+		"another's key":             o.Ownership == "Mine" || o.Ownership == "Unclaimed" && o.Record == nil || o.Ownership == "Ownerless" && incomparable,
+		"another key":               looked && (o.Record == nil || o.Ownership == "Ownerless" || o.Look.Key.ARN == o.Record.KeyARN),
 		"not EXTERNAL":              looked && o.Look.Key.Origin == "EXTERNAL",
 		"in that state":             looked && (o.Look.Key.State == "Enabled" || o.Look.Key.State == "PendingImport"),
-		"full, no record":           looked && (o.Look.Key.State == "PendingImport" || recorded != ""),
-		"not the record's material": action.Expect == recorded,
-		"other material":            recorded == "" || o.Material == nil || o.Material.Fingerprint == recorded,
-		"bad material":              o.Material == nil || o.Material.Problem == "",
-		"without Secret":            o.Secret.Presence == "Present",
-		"not its turn":              o.TurnIn == 0,
-		"not the wanted expiry":     action.Expiry == wanted && action.ValidFor == d.ValidFor,
-		"refused expiry":            action.Expiry.Model != "KEY_MATERIAL_EXPIRES" || ahead >= 5*time.Minute && ahead <= 365*day,
-		"weak material":             action.RejectWeak == (recorded == ""),
+		"over material":             looked && (o.Look.Key.State == "PendingImport" || o.Dialect == ""),
+		"not the record's material": action.Expect == recorded || incomparable && action.Expect == "" && o.Dialect == "",
+		"other material":            recorded == "" || o.Material == nil || o.Material.Fingerprint == recorded || incomparable && o.Dialect == "" || action.Sealed,
+		"bad material":              action.Sealed || o.Material == nil || o.Material.Problem == "",
+		"without Secret":            action.Sealed || o.Secret.Presence == "Present",
+		"not its turn":              action.Sealed || o.TurnIn == 0,
+		"not the wanted expiry":     action.Expiry == wanted && (action.ValidFor == d.ValidFor || proof && action.ValidFor == 0),
+		"refused expiry":            action.Expiry.Model != "KEY_MATERIAL_EXPIRES" || ahead >= 5*time.Minute && ahead <= 365*day || proof && ahead >= time.Minute,
+		"weak material":             action.RejectWeak == (recorded == "" && !proof),
 		"twice in a pass":           o.Attempt == nil || mayFollow(o, wanted),
 		"what KMS does not import":  looked && (o.Look.Key.Spec == "SYMMETRIC_DEFAULT" || o.Dialect == "" && (o.Look.Key.Spec == "ECC_NIST_P384" || o.Look.Key.Spec == "HMAC_256")),
-		"that wrapping":             wrappingIsPossible(f, action.Wrapping),
+		"not sealed":                !action.Sealed || sealedFor(o),
+		"that wrapping":             action.Sealed || wrappingIsPossible(f, action.Wrapping),
 		"refused before":            o.Memory.Refusal.Err == nil || action != o.Memory.Refusal.Import || requestedIn(f) || d.Requests.Reconcile != o.Status.LastHandledReconcileAt,
-		"while held":                o.Record == nil || o.Record.Hold == nil || o.Record.Hold.Lifted != nil || o.Record.Hold.KeyState == "PendingImport" && !d.HoldDeleted,
-		"after it was disabled":     o.Record != nil || o.Status.Key == nil || o.Status.Key.State != "Disabled" || requestedIn(f),
+		"while held":                o.Record == nil || o.Record.Hold == nil || o.Record.Hold.Lifted != nil || o.Record.Hold.KeyState == "PendingImport" && !d.HoldDeleted || o.Ownership == "Ownerless" && looked && (o.Look.Key.State == "Enabled" || requestedIn(f)),
+		"after it was disabled":     o.Record != nil || o.Status.Key == nil || o.Status.Key.State != "Disabled" || requestedIn(f) || looked && o.Look.Key.State == "Enabled",
 	}
 	var broken []string
 	for rule, kept := range rules {
@@ -252,6 +259,26 @@ func brokenByImport(f *facts, action plan.ImportMaterial) []string {
 		}
 	}
 	return broken
+}
+
+// sealedFor reports whether the record has the material of an empty key sealed.
+func sealedFor(o plan.Observed) bool {
+	return o.Ownership == "Mine" && o.Record.Withdrawal != nil && o.Record.Withdrawal.Sealed != nil && o.Look.Key.State == "PendingImport"
+}
+
+// proves reports whether an import is to change nothing: the key holds what the record does not know, or cannot compare.
+func proves(f *facts) bool {
+	o := f.observed
+	if o.Look == nil || o.Look.Err != nil || o.Look.Key.State == "PendingImport" {
+		return false
+	}
+	unknown := o.Record == nil || o.Record.Imported == nil && (o.Record.Intent == nil || o.Record.Intent.KeyState != "PendingImport")
+	return unknown || isIncomparable(o)
+}
+
+// isIncomparable reports whether the Secret's bytes were read, and the fingerprint key of the record is lost.
+func isIncomparable(o plan.Observed) bool {
+	return o.Material != nil && !o.Material.Comparable && o.Material.Problem == ""
 }
 
 // wrappingIsPossible reports whether KMS takes a wrapping for the key, whether the material fits as far as it was read,
@@ -307,7 +334,7 @@ func brokenByStep(f *facts, step plan.Step) []string {
 	usable := plan.UsabilityOf(f.desired, f.observed) == "Usable"
 	rules := map[string]bool{
 		"an action says nothing about the end": last || reflect.DeepEqual(step, plan.Step{Action: step.Action}),
-		"deleted objects are left alone":       !f.desired.Deleting || step.Outcome == "Untouched",
+		"deleted objects are left alone":       !f.desired.Deleting || f.desired.Finalizer || step.Outcome == "Untouched",
 		"suspended objects are left alone":     !f.desired.Suspended || f.desired.Deleting || step.Outcome == "Suspended",
 		"one line":                             !strings.ContainsAny(step.Message, "\n\r"),
 		"no future in the past":                step.After >= 0,

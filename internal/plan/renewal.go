@@ -68,7 +68,7 @@ func renewalOverdue(d Desired, o Observed) bool {
 // RenewalTime is when the material is imported again to move its expiry; zero when no renewal is planned.
 func RenewalTime(d Desired, o Observed) time.Time {
 	state, _, known := lastKnownKey(o)
-	if d.Suspended || !o.importsOverMaterial() || expiryHeld(d, o) || known && (state == "" || state == kms.KeyStatePendingImport) {
+	if d.Suspended || !o.importsOverMaterial() && !d.AllowInterruption || expiryHeld(d, o) || known && (state == "" || state == kms.KeyStatePendingImport) {
 		return time.Time{}
 	}
 	return renewalAt(d, o)
@@ -79,5 +79,5 @@ func renewalDue(d Desired, o Observed) *Step {
 	if !renewalOverdue(d, o) || !o.importsOverMaterial() || expiryHeld(d, o) {
 		return nil
 	}
-	return importDue(d, o)
+	return importDue(d, o, v1alpha1.CauseRenewal)
 }

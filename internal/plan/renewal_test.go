@@ -255,7 +255,7 @@ func TestRemedies(t *testing.T) {
 		"throttled, to be moved":     {"it should have passed", all(rolls, wantsValidFor(12*time.Hour), throttled), expiring(retries("Throttled"), "do first what the condition Reconciling says")},
 		"fixed":                      {"a date is not renewed", expires(day), expiring(settles(), "set a later spec.expiration.validTo, or remove expiration")},
 		"fixed, moved elsewhere":     {"it is about to be corrected", all(expires(30*day), reportedExpiry(day)), progresses(5 * time.Second).with()},
-		"QKMS":                       {"it expires first", all(onQKMS, rolls), expiring(settles(), "this KMS imports only into an empty key")},
+		"QKMS":                       {"it expires first, unless somebody acts", all(onQKMS, rolls), settles("RenewalNeedsInterruption NoImportOverMaterial", "Expiring ExpiresSoon")},
 		"no Secret":                  {"without which nothing is renewed", all(rolls, secret("Absent")), settles("SourceMissing SecretNotFound", "Expiring ExpiresSoon")},
 		"another material":           {"which expires first", all(rolls, reportedExpiry(time.Hour), unconfirmed, marked), settles("OtherMaterialExpires EarlierExpiry", "Expiring ExpiresSoon")},
 		"renewed in time":            {"nothing to warn of", rolls, settles()},
@@ -271,6 +271,7 @@ func TestRemedies(t *testing.T) {
 		change change
 		want   string
 	}{
+		"QKMS":             {"the last of two warnings", all(onQKMS, rolls), "the material expires within 1 day and will not be renewed: this KMS imports only into an empty key, so it is imported again when it has expired"},
 		"no Secret":        {"the last of two warnings", all(rolls, secret("Absent")), "the material expires within 1 day and will not be renewed: put its Secret back"},
 		"another material": {"the last of two warnings", all(rolls, reportedExpiry(time.Hour), unconfirmed, marked), "the material expires within 1 day and will not be renewed: see the condition OtherMaterialExpires"},
 		"suspended":        {"the last of two warnings", all(rolls, suspended, noLook), "the material expires within 1 day and will not be renewed: remove spec.suspend"},

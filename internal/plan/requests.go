@@ -1,5 +1,15 @@
 package plan
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+)
+
+// longestRequest is how much of a request a record keeps as it is: an annotation may hold as much as a whole record.
+const longestRequest = 256
+
 // Requests are the values of the two annotations with which a person asks for something.
 type Requests struct {
 	Reconcile string // of reconcile-requested-at: look now
@@ -20,6 +30,15 @@ func reimportRequested(d Desired, o Observed) bool {
 		reimport != "" && reimport != o.Status.LastHandledReimportAt && reimport != o.Memory.Served.Reimport
 }
 
+// Abridged is by what a record tells one request from another.
+func Abridged(request string) string {
+	if len(request) <= longestRequest {
+		return request
+	}
+	digest := sha256.Sum256([]byte(request))
+	return "sha256:" + hex.EncodeToString(digest[:])
+}
+
 // ReimportHandled reports whether, when a pass ends with step, the request for an import is done with: an import was made
 // for it, or none will be. While something is waited for it stands.
 func ReimportHandled(d Desired, o Observed, step Step) bool {
@@ -37,5 +56,5 @@ func reimportAsked(d Desired, o Observed) *Step {
 	if !reimportRequested(d, o) || !o.mayImport() || invalidExpiry(d, o) != nil {
 		return nil
 	}
-	return importDue(d, o)
+	return importDue(d, o, v1alpha1.CauseRequested)
 }

@@ -25,6 +25,9 @@ func schedule(d Desired, o Observed, step *Step) {
 	switch step.Outcome {
 	case OutcomeSettled, OutcomeStalled:
 		step.After = earliest(d, o, resyncAfter(d.UID, o.Resync))
+		if step.Reason == v1alpha1.ReasonKeyConflict && o.Status.Key == nil { // by which whoever gives the key up finds this object
+			step.After = firstPoll
+		}
 	case OutcomeWaiting:
 		step.After = earliest(d, o, slowPoll(o))
 	case OutcomeSuspended:
@@ -32,6 +35,9 @@ func schedule(d Desired, o Observed, step *Step) {
 	case OutcomeProgressing, OutcomeUntouched: // set where the step was made
 	case OutcomeRetry: // by backoff, unless that might sleep past the expiry
 		step.After = beforeExpiry(o)
+	}
+	if d.Deleting {
+		step.After = min(step.After, deletionPoll)
 	}
 }
 

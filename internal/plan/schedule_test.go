@@ -55,7 +55,7 @@ func TestWakesUpForTheExpiry(t *testing.T) {
 		"at the renewal":     {"the material is imported again", rollsOver(2*time.Hour + jitter + time.Minute), settles().within(time.Minute)},
 		"renewal, waiting":   {"a warning is due", all(rollsOver(2*time.Hour+jitter+time.Second), state("Updating")), waits("KeyUpdating").within(time.Second)},
 		"renewal, suspended": {"none is made; but Ready becomes False", all(rollsOver(3*time.Hour), suspended, noLook), want{outcome: "Suspended", reason: "Suspended", after: 3 * time.Hour}},
-		"renewal on QKMS":    {"a warning is due", all(onQKMS, rollsOver(2*time.Hour+jitter+time.Minute)), settles("Expiring ExpiresSoon").within(time.Minute)},
+		"renewal on QKMS":    {"a warning is due", all(onQKMS, rollsOver(2*time.Hour+jitter+time.Minute)), settles("RenewalNeedsInterruption NoImportOverMaterial", "Expiring ExpiresSoon").within(time.Minute)},
 		"stalled":            {"a stalled key expires as well", all(expires(3*time.Minute), rewritten, otherMaterial), stalls("MaterialChanged").within(3 * time.Minute)},
 		"waiting":            {"Ready becomes False", all(expires(3*time.Second), state("Updating")), waits("KeyUpdating").within(3 * time.Second)},
 		"failed look, 3 s":   {"backoff might sleep past it", all(expires(3*time.Second), lookError("Throttled")), retries("Throttled").within(3 * time.Second)},

@@ -93,9 +93,34 @@ type (
 	// ConfirmImport writes into the record that an import whose answer was lost has succeeded.
 	ConfirmImport struct{}
 
+	// SetFinalizer adds this operator's finalizer to the object or takes it off.
+	SetFinalizer struct{ Wanted bool }
+
+	// ReleaseObject takes the finalizer off an object that is being deleted.
+	ReleaseObject struct {
+		// Retained says why the key keeps its material although the object asked for its withdrawal; empty when it did not,
+		// or when there is none left.
+		Retained string
+		// Interrupted says why the key is left without material in the middle of an interruption; empty when it is not.
+		Interrupted string
+	}
+
+	// WithdrawMaterial deletes the material in KMS with the object, after a last comparison with the Secret.
+	WithdrawMaterial struct{}
+
+	// InterruptKey deletes the material in KMS so that it can be imported again.
+	InterruptKey struct{ Refill ImportMaterial }
+
+	// ConfirmWithdrawal writes into the record that a withdrawal whose answer was lost has succeeded.
+	ConfirmWithdrawal struct{}
+
+	// ForgetWithdrawal writes into the record that a withdrawal whose answer was lost has had no effect.
+	ForgetWithdrawal struct{}
+
 	// ImportMaterial reads, validates, wraps and imports the Secret's value.
 	ImportMaterial struct {
 		Operation v1alpha1.ImportOperation
+		Cause     v1alpha1.ImportCause
 		Expiry    kms.Expiry
 		// ValidFor is what the spec says where Expiry follows from it; zero for a fixed one.
 		ValidFor time.Duration
@@ -106,6 +131,8 @@ type (
 		RejectWeak bool
 		// ReimportOf is the KeyMaterialId the import must turn out to be; empty at a first import.
 		ReimportOf string
+		// Sealed takes the material that is kept in the record for its way back, and not the Secret's.
+		Sealed bool
 	}
 )
 
@@ -119,6 +146,12 @@ func (LiftHold) isAction()            {}
 func (MarkUnconfirmed) isAction()     {}
 func (MarkConfirmed) isAction()       {}
 func (ConfirmImport) isAction()       {}
+func (SetFinalizer) isAction()        {}
+func (ReleaseObject) isAction()       {}
+func (WithdrawMaterial) isAction()    {}
+func (InterruptKey) isAction()        {}
+func (ConfirmWithdrawal) isAction()   {}
+func (ForgetWithdrawal) isAction()    {}
 func (ImportMaterial) isAction()      {}
 
 func do(action Action) *Step { return &Step{Action: action} }

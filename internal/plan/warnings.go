@@ -14,8 +14,11 @@ var expiryWarnings = []struct {
 }{
 	{24 * time.Hour, "1 day"},
 	{2 * 24 * time.Hour, "2 days"},
-	{14 * 24 * time.Hour, "14 days"},
+	{firstWarning, "14 days"},
 }
+
+// firstWarning is when the first of them appears.
+const firstWarning = 14 * 24 * time.Hour
 
 // warnings are what a person should know whatever the outcome.
 func warnings(d Desired, o Observed, step Step) []Warning {
@@ -23,6 +26,9 @@ func warnings(d Desired, o Observed, step Step) []Warning {
 		return nil
 	}
 	var found []Warning
+	if interrupted(o) && o.withdrawn() {
+		found = append(found, Warning{v1alpha1.ConditionInterrupted, v1alpha1.ReasonKeyInterrupted, interruptedBy(step)})
+	}
 	if reason, message := missingSource(d, o); reason != "" {
 		found = append(found, Warning{v1alpha1.ConditionSourceMissing, reason,
 			"without its Secret the key can be neither healed nor renewed: " + message})
@@ -39,15 +45,42 @@ func warnings(d Desired, o Observed, step Step) []Warning {
 	return found
 }
 
+// interruptedBy says that the key is without material because of the operator itself, and what it waits for.
+func interruptedBy(step Step) string {
+	message := "the operator deleted the key's material in order to import it again, and the key is unusable until that is done: "
+	switch step.Outcome {
+	case OutcomeStalled:
+		return message + "do what the condition Stalled says"
+	case OutcomeSuspended:
+		return message + "remove spec.suspend"
+	case OutcomeWaiting, OutcomeRetry:
+		return message + "do what the condition Reconciling says"
+	case OutcomeProgressing, OutcomeSettled, OutcomeUntouched:
+		return message + "the import is under way"
+	default:
+		return message + "the import is under way"
+	}
+}
+
+// interruptionNear reports whether material that is renewed by an interruption only is within the time in which people are
+// warned of its expiry, or of another expiry that is due.
+func interruptionNear(d Desired, o Observed) bool {
+	expiry := RecordedExpiry(o.imported().MaterialImport)
+	return importOverdue(d, o) || d.ValidFor > 0 && expiry.ValidTo.Sub(o.Now) <= firstWarning
+}
+
 // needsInterruption stands, once it is known, until a look shows an empty key or the spec asks for what was imported.
 func needsInterruption(d Desired, o Observed) bool {
-	if o.importsOverMaterial() || !importOverdue(d, o) {
+	switch {
+	case o.importsOverMaterial(), !interruptionNear(d, o):
 		return false
-	}
-	if !o.seen() {
+	case !o.seen():
 		return stillSaid(o, v1alpha1.ConditionRenewalNeedsInterruption)
+	case o.Look.Key.State == kms.KeyStatePendingImport:
+		return false
+	default:
+		return !d.AllowInterruption || !evident(o)
 	}
-	return o.Look.Key.State != kms.KeyStatePendingImport
 }
 
 // interruption says what is not in force, and how the key comes to be empty.
@@ -59,6 +92,9 @@ func interruption(d Desired, o Observed) string {
 	message += "delete the key's material in KMS when an interruption does no harm"
 	if RecordedExpiry(o.imported().MaterialImport).Model == kms.KeyMaterialExpires {
 		message += ", or wait for its expiry"
+	}
+	if !d.AllowInterruption {
+		message += "; with spec.reimportPolicy: AllowInterruption the operator does that by itself"
 	}
 	if d.HoldDeleted {
 		message += "; after a deletion, ask for the import, which onMaterialDeleted: Hold waits for, by a new " + v1alpha1.AnnotationReimportRequestedAt
@@ -127,7 +163,7 @@ func renewalRemedy(d Desired, o Observed, step Step) string {
 		return "do first what the condition Reconciling says"
 	case d.Expiry.Equal(expiry): // a fixed date
 		return "set a later spec.expiration.validTo, or remove expiration"
-	case !o.importsOverMaterial():
+	case !o.importsOverMaterial() && !d.AllowInterruption:
 		return "this KMS imports only into an empty key, so it is imported again when it has expired"
 	case reason != "":
 		return "put its Secret back"

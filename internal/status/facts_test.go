@@ -260,6 +260,9 @@ func kstatusOf(t *testing.T, e *end) string {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "payments", Name: "payments", Generation: e.desired.Generation},
 		Status:     e.apply(),
 	}
+	if e.desired.Deleting {
+		object.DeletionTimestamp = &metav1.Time{Time: e.desired.DeletedAt}
+	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
 		t.Fatal(err)
