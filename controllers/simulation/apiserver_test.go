@@ -28,6 +28,7 @@ import (
 // every list, and a simulation makes half a million.
 type apiServer struct {
 	timeline *timeline
+	clock    *wallClock
 	random   *rand.Rand
 	objects  map[ref]*stored
 	versions int
@@ -44,6 +45,7 @@ const (
 	kindImport = "KMSKeyImport"
 	kindRecord = "KMSKeyRecord"
 	kindSecret = "Secret"
+	kindSpace  = "Namespace"
 )
 
 // stored is an object in its present version and the one that the cache shows for the time being; nil is none.
@@ -52,9 +54,9 @@ type stored struct {
 	beforeUntil time.Duration
 }
 
-func newAPIServer(timeline *timeline, random *rand.Rand) *apiServer {
+func newAPIServer(clock *wallClock, random *rand.Rand) *apiServer {
 	return &apiServer{
-		timeline: timeline, random: random,
+		timeline: clock.timeline, clock: clock, random: random,
 		objects: map[ref]*stored{}, owned: map[types.UID][]ref{}, named: map[string][]ref{},
 	}
 }
@@ -68,6 +70,8 @@ func refOf(object client.Object) ref {
 		at.kind = kindRecord
 	case *corev1.Secret:
 		at.kind = kindSecret
+	case *corev1.Namespace:
+		at.kind = kindSpace
 	case *metav1.PartialObjectMetadata:
 		at.kind = object.Kind
 	default:
@@ -82,6 +86,12 @@ func (a *apiServer) live(at ref) client.Object {
 		return found.now
 	}
 	return nil
+}
+
+// lags reports whether the cache shows another version than the present one.
+func (a *apiServer) lags(at ref) bool {
+	found := a.objects[at]
+	return found != nil && a.timeline.elapsed < found.beforeUntil
 }
 
 // cached is the version that the operator's cache shows. Of Secrets it shows those that consent.
@@ -173,6 +183,8 @@ func copyThroughWire(object client.Object) client.Object {
 		return overWire(object, &v1alpha1.KMSKeyRecord{})
 	case *corev1.Secret:
 		return overWire(object, &corev1.Secret{})
+	case *corev1.Namespace:
+		return overWire(object, &corev1.Namespace{})
 	default:
 		panic(fmt.Sprintf("nobody writes %T", object))
 	}
@@ -187,10 +199,13 @@ func hand(from, to client.Object) {
 		from.(*v1alpha1.KMSKeyRecord).DeepCopyInto(to)
 	case *corev1.Secret:
 		from.(*corev1.Secret).DeepCopyInto(to)
+	case *corev1.Namespace:
+		from.(*corev1.Namespace).DeepCopyInto(to)
 	case *metav1.PartialObjectMetadata:
 		to.ObjectMeta = metav1.ObjectMeta{
 			Namespace: from.GetNamespace(), Name: from.GetName(), UID: from.GetUID(),
 			ResourceVersion: from.GetResourceVersion(), Labels: map[string]string{},
+			DeletionTimestamp: from.GetDeletionTimestamp(), OwnerReferences: from.GetOwnerReferences(),
 		}
 		maps.Copy(to.Labels, from.GetLabels())
 	}
@@ -226,6 +241,10 @@ func (a *apiServer) replace(object client.Object, merge func(last, next client.O
 	}
 	next := copyThroughWire(object)
 	merge(last, next)
+	if next.GetDeletionTimestamp() != nil && len(next.GetFinalizers()) == 0 {
+		a.put(at, nil)
+		return nil
+	}
 	a.put(at, next)
 	hand(a.live(at), object)
 	return nil
@@ -252,11 +271,21 @@ func specOnly(last, next client.Object) {
 	}
 }
 
-// remove deletes an object if it is there.
+// remove deletes an object if it is there, or marks it as deleted while finalizers keep it.
 func (a *apiServer) remove(at ref) {
-	if a.live(at) != nil {
+	last := a.live(at)
+	switch {
+	case last == nil, last.GetDeletionTimestamp() != nil:
+		return
+	case len(last.GetFinalizers()) == 0:
 		a.put(at, nil)
+		return
 	}
+	next := copyThroughWire(last)
+	now := metav1.NewTime(a.clock.Now().Truncate(time.Second))
+	next.SetDeletionTimestamp(&now)
+	next.SetGeneration(next.GetGeneration() + 1)
+	a.put(at, next)
 }
 
 // cacheClient is the operator's client: it reads from the cache. Methods that the operator has no use for are nil.
@@ -282,8 +311,13 @@ func (l *liveReader) Get(_ context.Context, key client.ObjectKey, into client.Ob
 	if err := l.faults.read(at); err != nil {
 		return err
 	}
-	if at.kind == kindImport {
+	switch at.kind {
+	case kindImport:
 		l.faults.s.pass.unconfirmed = false
+	case kindSecret:
+		if at == l.faults.s.pass.seat.at(kindSecret) { // and not the fingerprint key's
+			l.faults.s.pass.unread = false
+		}
 	}
 	return get(at, l.live, into)
 }
@@ -314,8 +348,16 @@ func (l *liveReader) List(_ context.Context, list client.ObjectList, options ...
 	return l.list(list, l.live, options)
 }
 
-// list knows how records are found: by the UID or by the name of their owner.
+// list knows all imports, and how records are found: by the UID or by the name of their owner.
 func (a *apiServer) list(list client.ObjectList, from func(ref) client.Object, options []client.ListOption) error {
+	if imports, ok := list.(*v1alpha1.KMSKeyImportList); ok {
+		for at := range a.objects {
+			if found, ok := from(at).(*v1alpha1.KMSKeyImport); ok {
+				imports.Items = append(imports.Items, *found)
+			}
+		}
+		return nil
+	}
 	selected := (&client.ListOptions{}).ApplyOptions(options)
 	records := list.(*v1alpha1.KMSKeyRecordList)
 	candidates, matches := a.selector(selected)
@@ -354,6 +396,11 @@ func (c *cacheClient) Create(_ context.Context, object client.Object, _ ...clien
 }
 
 func (c *cacheClient) Update(_ context.Context, object client.Object, _ ...client.UpdateOption) error {
+	return c.faults.write(refOf(object), func() error { return c.replace(object, specOnly) })
+}
+
+// Patch is made of finalizers alone, under an optimistic lock.
+func (c *cacheClient) Patch(_ context.Context, object client.Object, _ client.Patch, _ ...client.PatchOption) error {
 	return c.faults.write(refOf(object), func() error { return c.replace(object, specOnly) })
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,7 +28,10 @@ import (
 var wrappingKeys = sync.OnceValue(localkms.NewWrappingKeys)
 
 // inProcess carries requests to a handler without a network.
-type inProcess struct{ handler http.Handler }
+type inProcess struct {
+	handler   http.Handler
+	deletions *int // that were carried out
+}
 
 // RoundTrip implements http.RoundTripper.
 func (p inProcess) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -35,35 +39,60 @@ func (p inProcess) RoundTrip(request *http.Request) (*http.Response, error) {
 	received.Host = request.URL.Host
 	answer := httptest.NewRecorder()
 	p.handler.ServeHTTP(answer, received)
+	if strings.HasSuffix(request.Header.Get("X-Amz-Target"), ".DeleteImportedKeyMaterial") && answer.Code == http.StatusOK {
+		*p.deletions++
+	}
 	return answer.Result(), nil
 }
 
 // account is the local KMS with its two kinds of clients: the adapter of the operator, and those who make and use keys.
 type account struct {
-	adapter kms.Service
-	people  *sdk.Client
+	adapter   kms.Service
+	people    *sdk.Client
+	deletions *int // of material, that KMS has carried out for the operator
 }
 
-func openAccount(t *testing.T, clock func() time.Time) account {
+// accountKind is a KMS to live in. Times in answers are numbers, which people's SDK reads.
+type accountKind struct {
+	name    string
+	dialect kms.Dialect
+	assume  []localkms.Assumption
+	ahead   bool // import parameters are given for a key that holds material
+}
+
+var (
+	inAWS       = accountKind{name: "AWS", dialect: kms.DialectAWS, ahead: true}
+	inQKMS      = accountKind{name: "QKMS", dialect: kms.DialectQKMS, assume: []localkms.Assumption{localkms.EpochTimestamps}}
+	inQKMSAhead = accountKind{
+		name: "QKMS with parameters over material", dialect: kms.DialectQKMS, ahead: true,
+		assume: []localkms.Assumption{localkms.EpochTimestamps, localkms.ParametersOverMaterial},
+	}
+)
+
+func openAccount(t *testing.T, kind accountKind, clock func() time.Time) account {
 	t.Helper()
 	nowhere := filepath.Join(t.TempDir(), "none")
 	t.Setenv("AWS_CONFIG_FILE", nowhere)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", nowhere)
-	server, err := localkms.New(localkms.Options{Now: clock, WrappingKeys: wrappingKeys()})
+	server, err := localkms.New(localkms.Options{
+		Dialect: localkms.Dialect(kind.dialect), Assume: kind.assume, Now: clock, WrappingKeys: wrappingKeys(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const endpoint = "http://127.0.0.1:1" // where nobody listens
 	accessKey := credentials.NewStaticCredentialsProvider(localkms.DefaultAccessKeyID, localkms.DefaultSecretAccessKey, "")
+	mine, theirs := new(int), new(int)
 	adapter, err := awskms.New(t.Context(), awskms.Config{
-		Region: localkms.DefaultRegion, Endpoint: endpoint, Credentials: accessKey, Transport: inProcess{server},
+		Dialect: kind.dialect, Region: localkms.DefaultRegion, Endpoint: endpoint, Credentials: accessKey,
+		Transport: inProcess{server, mine},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return account{adapter, sdk.New(sdk.Options{
+	return account{adapter: adapter, deletions: mine, people: sdk.New(sdk.Options{
 		Region: localkms.DefaultRegion, BaseEndpoint: aws.String(endpoint), Credentials: accessKey,
-		HTTPClient: &http.Client{Transport: inProcess{server}}, Retryer: aws.NopRetryer{},
+		HTTPClient: &http.Client{Transport: inProcess{server, theirs}}, Retryer: aws.NopRetryer{},
 	})}
 }
 
@@ -129,6 +158,7 @@ func (w wire) GetParametersForImport(ctx context.Context, keyARN string, wrappin
 	if s.happens(0.01) { // a person takes the key back at the last moment
 		s.current.suffer("suspended", false, (*life).suspend)
 	}
+	s.current.tokenReplaced = false
 	return s.account.adapter.GetParametersForImport(ctx, keyARN, wrapping)
 }
 
@@ -137,6 +167,7 @@ func (w wire) ImportKeyMaterial(ctx context.Context, request kms.ImportRequest) 
 	s, l := w.s, w.s.current
 	const operation = "ImportKeyMaterial"
 	if err := s.before(operation, 0.01); err != nil {
+		l.tries()
 		l.cause("an import that did not arrive")
 		return kms.ImportResult{}, err
 	}
@@ -168,6 +199,9 @@ func (s *simulation) before(operation string, rate float64) error {
 	if failure := s.weather.failure(s); failure != nil {
 		failure.Operation = operation
 		return s.fault(failure)
+	}
+	if s.current.denied[operation] {
+		return s.fault(&kms.Error{Operation: operation, Class: kms.ClassAccessDenied, Code: "AccessDeniedException"})
 	}
 	if s.happens(rate) {
 		failure := s.failures()[s.random.IntN(len(s.failures()))]

@@ -7,13 +7,14 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
@@ -29,6 +30,7 @@ const (
 type life struct {
 	s        *simulation
 	name     string
+	seats    [2]*seat
 	spec     kms.KeySpec
 	keyARN   string
 	recordAt ref
@@ -45,25 +47,14 @@ type life struct {
 	lagUntil time.Duration
 	expiry   *appointment // when the material expires by itself
 
+	denied        map[string]bool // operations that the key policy denies the operator
+	holdsOther    bool            // other bytes than the Secret's
+	tokenReplaced bool            // a person has asked for import parameters after the operator
+
 	requests int
 	revoked  time.Time // until when a deletion stands that the spec respects: the recorded validTo
 
 	oracle
-}
-
-func (l *life) at(kind string) ref {
-	return ref{kind: kind, namespace: namespace, name: l.name}
-}
-
-// object, secret and record are what the API server holds; nil when it holds none.
-func (l *life) object() *v1alpha1.KMSKeyImport {
-	found, _ := l.s.api.live(l.at(kindImport)).(*v1alpha1.KMSKeyImport)
-	return found
-}
-
-func (l *life) secret() *corev1.Secret {
-	found, _ := l.s.api.live(l.at(kindSecret)).(*corev1.Secret)
-	return found
 }
 
 func (l *life) record() *v1alpha1.KMSKeyRecord {
@@ -73,22 +64,30 @@ func (l *life) record() *v1alpha1.KMSKeyRecord {
 
 // caughtUp reports whether the caches, and those who look at the key, see everything as it is.
 func (l *life) caughtUp() bool {
-	for _, at := range []ref{l.at(kindImport), l.at(kindSecret), l.recordAt} {
-		if found := l.s.api.objects[at]; found != nil && l.s.timeline.elapsed < found.beforeUntil {
-			return false
-		}
+	if slices.ContainsFunc(l.refs(), l.s.api.lags) {
+		return false
 	}
 	return l.s.timeline.elapsed >= l.lagUntil
 }
 
+// refs are of everything in Kubernetes that is about this key.
+func (l *life) refs() []ref {
+	refs := []ref{l.recordAt}
+	for _, t := range l.seats {
+		refs = append(refs, t.at(kindImport), t.at(kindSecret))
+	}
+	return refs
+}
+
 // bear creates the key, the Secret and the object.
 func (s *simulation) bear(number int) *life {
-	l := &life{s: s, name: fmt.Sprintf("key-%03d", number)}
-	l.since, l.well = never, never
+	l := &life{s: s, name: fmt.Sprintf("key-%03d", number), denied: map[string]bool{}}
+	l.since, l.well, l.interrupted = never, never, never
+	l.takeSeats()
 	s.lives = append(s.lives, l)
 	dice := s.random.Float64()
 	switch {
-	case dice < 0.7:
+	case dice < 0.7, s.qkms():
 		l.spec, l.material = kms.KeySpecSymmetricDefault, randomBytes(32)
 	case dice < 0.9:
 		l.spec, l.material = hmac, randomBytes(32)
@@ -104,18 +103,52 @@ func (s *simulation) bear(number int) *life {
 	})
 	s.must(err)
 	l.keyARN = *created.KeyMetadata.Arn
-	if l.spec == kms.KeySpecSymmetricDefault && s.random.Float64() < 0.06 {
+	if l.spec == kms.KeySpecSymmetricDefault && !s.qkms() && s.random.Float64() < 0.06 {
 		l.makeSecondHand()
 	}
 	l.recordAt = ref{kind: kindRecord, namespace: operatorNamespace, name: recordName(l.keyARN)}
-	for _, at := range []ref{l.at(kindImport), l.at(kindSecret), l.recordAt} {
+	for _, at := range l.refs() {
 		s.byRef[at] = l
+	}
+	wrong := false
+	if s.random.IntN(8) == 0 {
+		wrong = l.bringMaterial()
 	}
 	l.refresh()
 	l.cause("its birth")
-	l.createSecret()
-	l.createObject()
+	for i, t := range l.seats {
+		if i == 0 || s.random.IntN(10) == 0 { // two objects from the beginning
+			t.createSecret()
+			if wrong {
+				t.editSecret(func(secret *corev1.Secret) { secret.Data["material"] = randomBytes(len(l.material)) })
+			}
+			t.createObject()
+		}
+	}
 	return l
+}
+
+// bringMaterial has a person import before the operator comes; whether other bytes than the Secret holds.
+func (l *life) bringMaterial() (wrong bool) {
+	if l.other != nil {
+		return false
+	}
+	l.s.must(l.s.account.importByHand(l.s.ctx, l.keyARN, l.material, l.s.randomExpiry(), ""))
+	l.refresh()
+	l.prove()
+	l.keyMaterialID, l.expiryByHand = l.truth.CurrentKeyMaterialID, true
+	return !l.s.qkms() && l.s.random.IntN(3) == 0 // QKMS would take them, after the expiry of the others
+}
+
+// takeSeats gives the key two objects' places: mostly with one Secret, as a rename has it.
+func (l *life) takeSeats() {
+	l.seats[0] = &seat{l: l, namespace: l.name, name: l.name, secretName: l.name}
+	other := *l.seats[0]
+	other.name += "-other"
+	if l.s.random.IntN(3) == 0 {
+		other.namespace += "-other"
+	}
+	l.seats[1] = &other
 }
 
 // makeSecondHand gives the key a first life: another material, rotated to the one in the Secret, and both deleted.
@@ -132,61 +165,6 @@ func (l *life) makeSecondHand() {
 	s.must(err)
 	_, err = s.account.people.DeleteImportedKeyMaterial(s.ctx, &sdk.DeleteImportedKeyMaterialInput{KeyId: &l.keyARN})
 	s.must(err)
-}
-
-func (l *life) createSecret() {
-	l.s.must(l.s.api.create(&corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: l.name, Labels: map[string]string{v1alpha1.LabelKeyMaterial: "true"},
-		},
-		Data: map[string][]byte{"material": bytes.Clone(l.material)},
-	}))
-}
-
-func (l *life) createObject() {
-	unseen := int64(-1)
-	object := &v1alpha1.KMSKeyImport{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: l.name},
-		Spec: v1alpha1.KMSKeyImportSpec{
-			KeyID: l.keyARN,
-			Material: v1alpha1.KeyMaterialSource{
-				SecretRef:          v1alpha1.SecretKeyReference{Name: l.name, Key: "material"},
-				Encoding:           v1alpha1.MaterialEncodingRaw,
-				WeakMaterialPolicy: v1alpha1.WeakMaterialReject,
-			},
-			Wrapping:          l.s.randomWrapping(),
-			Expiration:        l.s.randomExpiration(),
-			OnMaterialDeleted: l.s.randomResponse(),
-		},
-		Status: v1alpha1.KMSKeyImportStatus{ObservedGeneration: &unseen},
-	}
-	if l.requests > 0 { // as backup and GitOps restore it
-		object.Annotations = map[string]string{v1alpha1.AnnotationReimportRequestedAt: fmt.Sprint(l.requests)}
-	}
-	l.s.must(l.s.api.create(object))
-}
-
-// edit changes the object as kubectl edit does.
-func (l *life) edit(change func(*v1alpha1.KMSKeyImport)) {
-	if found := l.object(); found != nil {
-		object := found.DeepCopy()
-		change(object)
-		l.s.must(l.s.api.replace(object, specOnly))
-	}
-}
-
-func (l *life) editSecret(change func(*corev1.Secret)) {
-	if found := l.secret(); found != nil {
-		secret := found.DeepCopy()
-		if secret.Labels == nil {
-			secret.Labels = map[string]string{}
-		}
-		if secret.Data == nil {
-			secret.Data = map[string][]byte{}
-		}
-		change(secret)
-		l.s.must(l.s.api.replace(secret, specOnly))
-	}
 }
 
 // inKMS is a change that a person makes to the key; one that KMS refuses in this state is none.
@@ -223,6 +201,7 @@ func (l *life) learn(key kms.Key) {
 		l.lapse()
 	}
 	l.truth = key
+	l.holdsOther = l.holdsOther && key.State != kms.KeyStatePendingImport
 	if l.expiry != nil {
 		l.expiry.cancelled, l.expiry = true, nil
 	}
@@ -323,7 +302,7 @@ func (l *life) holds() bool {
 		})
 		return err == nil
 	default:
-		answer, err := people.Decrypt(l.s.ctx, &sdk.DecryptInput{CiphertextBlob: l.proof.made})
-		return err == nil && bytes.Equal(answer.Plaintext, message) && aws.ToString(answer.KeyId) == l.keyARN
+		answer, err := people.Decrypt(l.s.ctx, &sdk.DecryptInput{KeyId: key, CiphertextBlob: l.proof.made})
+		return err == nil && bytes.Equal(answer.Plaintext, message) && strings.HasSuffix(l.keyARN, aws.ToString(answer.KeyId))
 	}
 }

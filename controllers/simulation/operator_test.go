@@ -6,7 +6,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -16,7 +15,6 @@ import (
 
 const (
 	operatorNamespace = "kms-key-import-system"
-	namespace         = "keys"
 
 	// propagation is for how long an import that KMS does not show is believed, and what it takes to write that down.
 	propagation = 5*time.Minute + 2*time.Minute
@@ -32,8 +30,8 @@ type operator struct {
 	s          *simulation
 	reconciler *controllers.Reconciler
 	upAt       time.Duration
-	waiting    map[*life]*appointment
-	failures   map[*life]int
+	waiting    map[*seat]*appointment
+	failures   map[*seat]int
 }
 
 // crash is how a process ends in the middle of a pass.
@@ -53,13 +51,14 @@ func (o *operator) start(downtime time.Duration) {
 		Client:         &cacheClient{apiServer: s.api, faults: faults},
 		Live:           &liveReader{apiServer: s.api, faults: faults},
 		KMS:            wire{s},
+		Dialect:        s.kind.dialect,
 		Recorder:       silence{},
 		Clock:          s.clock,
 		Namespace:      operatorNamespace,
 		Resync:         *resync,
 		ParametersRate: 1,
 	})
-	o.waiting, o.failures = map[*life]*appointment{}, map[*life]int{}
+	o.waiting, o.failures = map[*seat]*appointment{}, map[*seat]int{}
 	o.upAt = s.timeline.elapsed + downtime
 	for _, l := range s.lives {
 		l.restarts++
@@ -67,41 +66,45 @@ func (o *operator) start(downtime time.Duration) {
 		if s.timeline.elapsed-l.lastImport < propagation {
 			l.cause("a restart before the import was confirmed")
 		}
-		o.wake(l, 0)
+		for _, t := range l.seats {
+			if record := l.record(); t.object() != nil || record != nil && record.Owner != nil && t.claims(*record.Owner) {
+				o.wake(t, 0)
+			}
+		}
 	}
 }
 
 // wake puts an object into the queue.
-func (o *operator) wake(l *life, delay time.Duration) {
+func (o *operator) wake(t *seat, delay time.Duration) {
 	at := max(o.s.timeline.elapsed+delay, o.upAt)
-	if already := o.waiting[l]; already != nil {
+	if already := o.waiting[t]; already != nil {
 		if already.at <= at {
 			return
 		}
 		already.cancelled = true
 	}
-	o.waiting[l] = o.s.timeline.at(at, func() {
-		delete(o.waiting, l)
-		o.work(l)
+	o.waiting[t] = o.s.timeline.at(at, func() {
+		delete(o.waiting, t)
+		o.work(t)
 	})
 }
 
 // work makes a pass and does with its result what controller-runtime does.
-func (o *operator) work(l *life) {
-	result, crashed, err := o.reconcile(l)
+func (o *operator) work(t *seat) {
+	result, crashed, err := o.reconcile(t)
 	switch {
 	case crashed:
 		o.s.counts.crashes++
-		l.cause("a crash")
+		t.l.cause("a crash")
 		o.start(o.s.between(time.Second, time.Minute))
 	case err != nil:
-		o.failures[l]++
-		o.wake(l, o.backoff(o.failures[l]))
+		o.failures[t]++
+		o.wake(t, o.backoff(o.failures[t]))
 	case result.RequeueAfter > 0:
-		delete(o.failures, l)
-		o.wake(l, result.RequeueAfter)
+		delete(o.failures, t)
+		o.wake(t, result.RequeueAfter)
 	default:
-		delete(o.failures, l)
+		delete(o.failures, t)
 	}
 }
 
@@ -117,10 +120,10 @@ func (o *operator) backoff(failures int) time.Duration {
 }
 
 // reconcile makes one pass under the eyes of the oracle.
-func (o *operator) reconcile(l *life) (result ctrl.Result, crashed bool, err error) {
-	s := o.s
+func (o *operator) reconcile(t *seat) (result ctrl.Result, crashed bool, err error) {
+	s, l := o.s, t.l
 	l.account()
-	s.beginPass(l)
+	s.beginPass(t)
 	defer func() {
 		if what := recover(); what != nil {
 			if _, isCrash := what.(crash); !isCrash {
@@ -131,23 +134,22 @@ func (o *operator) reconcile(l *life) (result ctrl.Result, crashed bool, err err
 		s.current = nil
 		l.account()
 	}()
-	result, err = o.reconciler.Reconcile(s.ctx, l.request())
-	s.endPass(l, result, err)
+	result, err = o.reconciler.Reconcile(s.ctx, t.request())
+	s.endPass(t, result, err)
 	return result, false, err
-}
-
-func (l *life) request() ctrl.Request {
-	return ctrl.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: l.name}}
 }
 
 // pass is what the oracle notes during one.
 type pass struct {
+	seat      *seat
 	began     time.Time
+	fresh     bool // the caches show everything as it is
 	faults    int
 	apiFailed bool // the API server, at least once
 	disturbed bool // the world changed meanwhile
 	// unconfirmed is the same, but since the object was last read from the API server.
 	unconfirmed bool
+	unread      bool // and since the Secret was last read there
 	answered    bool // KMS answered a look, and nothing was imported since
 	exact       bool // and showed the key as it is
 	key         kms.Key
@@ -156,28 +158,33 @@ type pass struct {
 
 func (p *pass) looked(key kms.Key, exact bool) { p.answered, p.key, p.exact = true, key, exact }
 
-func (s *simulation) beginPass(l *life) {
+// seen reports whether the pass has written of the world as it is.
+func (p *pass) seen(finished bool) bool { return finished && !p.disturbed && p.exact == p.answered }
+
+func (s *simulation) beginPass(t *seat) {
 	s.counts.passes++
-	s.current, s.pass = l, &pass{began: s.clock.Now(), writes: s.api.writes}
+	s.current, s.pass = t.l, &pass{seat: t, fresh: !t.cacheLags() && !s.api.lags(t.l.recordAt), began: s.clock.Now(), writes: s.api.writes}
 }
 
 // endPass checks what a pass left behind; now and then it makes another one at once, in which nothing goes wrong and
 // which must not write anything.
-func (s *simulation) endPass(l *life, result ctrl.Result, err error) {
-	if result.Priority == nil && err == nil && l.object() != nil && !l.cacheLags() {
+func (s *simulation) endPass(t *seat, result ctrl.Result, err error) {
+	l := t.l
+	if result.Priority == nil && err == nil && t.object() != nil && !t.cacheLags() {
 		s.violated(l, "a result without a priority")
 	}
 	finished := !s.pass.apiFailed && result.RequeueAfter != conflictDelay // an error is then one of KMS, and in the status
-	l.afterPass(finished, err)
+	t.afterPass(finished, err)
 	quiet := err == nil && finished && s.pass.faults == 0 && !s.pass.disturbed && (s.pass.exact || !s.pass.answered) && l.caughtUp()
-	if !quiet || l.object() == nil || !s.happens(0.01) {
+	dueMeanwhile := result.RequeueAfter > 0 && result.RequeueAfter < 10*time.Second // a renewal, say
+	if !quiet || dueMeanwhile || t.object() == nil || !s.happens(0.01) {
 		return
 	}
 	s.counts.repeated++
 	calm := s.calm
 	s.calm = true
 	before := s.api.writes
-	again, err := s.operator.reconciler.Reconcile(s.ctx, l.request())
+	again, err := s.operator.reconciler.Reconcile(s.ctx, t.request())
 	s.calm = calm
 	if err == nil && s.api.writes != before {
 		s.violated(l, "a second pass without a change in the world wrote %d times", s.api.writes-before)

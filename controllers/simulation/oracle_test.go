@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 	"github.com/keyimport-dev/kms-key-import-operator/internal/keymaterial"
@@ -33,6 +33,7 @@ type oracle struct {
 	since    time.Duration // for how long the key has been unusable without an excuse; never: it is not
 	restarts int           // of the operator, in that time
 	well     time.Duration // since when the key has been usable, and nothing in the way of saying so; never: it is not
+	wellOf   types.UID     // the object that should say so
 	excused  string
 	calm     time.Duration // when the last excuse ended, or the weather changed
 
@@ -40,10 +41,14 @@ type oracle struct {
 	disabled      bool   // the operator has seen the key disabled or scheduled for deletion, and not enabled since
 	expiryByHand  bool   // somebody else chose the expiry of the material that is in the key
 
+	interrupted time.Duration // since when the key is empty because of an interruption; never: it is not
+
+	tried   bool // the operator has sent an import since the key has had its record
+	adopted bool // the key held material before
+
 	lastLook, lastStart, lastImport time.Duration
 	keyMaterialID                   string
 	fingerprint                     string
-	checked                         string // the resourceVersion whose invariants were checked
 
 	trace []string
 }
@@ -65,9 +70,13 @@ func (l *life) excuse() string {
 	switch {
 	case l.s.weather.bad():
 		return "weather"
-	case object == nil, object.Spec.Suspend != nil:
+	case object == nil, object.Spec.Suspend != nil, object.DeletionTimestamp != nil && !l.refilling():
 		return "not asked to"
-	case !l.sourceIntact():
+	case l.denied["ImportKeyMaterial"]:
+		return "denied"
+	case l.s.qkms() && l.stalledFor("MaterialUnverifiable"):
+		return "unverifiable"
+	case !l.sourceIntact() && !l.sealed():
 		return "Secret"
 	case l.state() == kms.KeyStateDisabled, l.state() == kms.KeyStatePendingDeletion:
 		return string(l.state())
@@ -97,18 +106,6 @@ func (l *life) dateIsImpossible(object *v1alpha1.KMSKeyImport) bool {
 	return ahead < 5*time.Minute || ahead > 365*day
 }
 
-func (l *life) stalledFor(reason string) bool {
-	stalled := l.condition("Stalled")
-	return stalled != nil && stalled.Reason == reason
-}
-
-func (l *life) condition(conditionType string) *metav1.Condition {
-	if object := l.object(); object != nil {
-		return meta.FindStatusCondition(object.Status.Conditions, conditionType)
-	}
-	return nil
-}
-
 // account keeps account of the time in which the key is unusable without an excuse. It is called before and after
 // whatever may change that.
 func (l *life) account() {
@@ -119,6 +116,7 @@ func (l *life) account() {
 	}
 	l.excused = excuse
 	l.accountOfStatus(now)
+	l.accountOfDeletions(now)
 	switch {
 	case l.since == never && !l.usable() && excuse == "":
 		l.since, l.restarts = now, 0
@@ -134,8 +132,11 @@ func (l *life) account() {
 // accountOfStatus keeps account of the time in which the key is usable, and the status should come to say so.
 func (l *life) accountOfStatus(now time.Duration) {
 	switch {
-	case !l.usable() || l.excused != "":
+	case !l.usable() || l.excused != "" || l.outcomeUnknown() || l.object().UID != l.wellOf:
 		l.well = never
+		if object := l.object(); object != nil {
+			l.wellOf = object.UID
+		}
 	case l.well == never:
 		l.well = now
 	}
@@ -149,6 +150,9 @@ func (l *life) accountOfStatus(now time.Duration) {
 
 func (l *life) judge(unusable time.Duration) {
 	limit := detection() + repair + time.Duration(l.restarts)**resync
+	if l.interrupted != never && l.calm < l.interrupted { // nobody has to find out
+		limit = repair
+	}
 	if unusable > limit {
 		l.s.violated(l, "unusable for %s, which is longer than detection and repair, %s", unusable, limit)
 	}
@@ -162,6 +166,9 @@ func (l *life) judge(unusable time.Duration) {
 func (l *life) expired() {
 	object, record := l.object(), l.record()
 	before := renewBefore(object)
+	if l.s.qkms() && (object == nil || object.Spec.ReimportPolicy != v1alpha1.ReimportAllowInterruption || l.denied["DeleteImportedKeyMaterial"]) {
+		return
+	}
 	if l.excused != "" || l.expiryByHand || l.usable() || before == 0 || record == nil || record.Imported == nil || record.Imported.ValidFor == nil {
 		return
 	}
@@ -181,24 +188,47 @@ func (l *life) mayBeImported(request kms.ImportRequest) {
 		s.violated(l, "an import without an intent that is in force")
 		return
 	}
+	l.tries()
+	if record.Intent.Cause == v1alpha1.CauseAdoption && !disturbed && s.pass.exact && !request.Expiry.Equal(l.present().Expiry) {
+		s.violated(l, "an adoption that changes the expiry")
+	}
 	seen := s.pass.key.State
+	if s.qkms() && seen != kms.KeyStatePendingImport {
+		s.violated(l, "an import into a key that was last seen with material, which QKMS refuses")
+	}
 	if !s.pass.answered || seen != kms.KeyStateEnabled && seen != kms.KeyStatePendingImport {
 		s.violated(l, "an import into a key that was last seen %q", seen)
 	}
-	if object := l.object(); !s.pass.unconfirmed && (object == nil || object.Spec.Suspend != nil) {
+	object := s.pass.seat.object()
+	if !s.pass.unconfirmed && (!s.pass.seat.asks() && !l.refilling() || object == nil || object.Spec.Suspend != nil) {
 		s.violated(l, "an import that the object does not ask for")
+	}
+	if !s.pass.unconfirmed && !s.pass.seat.owns() {
+		s.violated(l, "an import for an object that does not own the key")
 	}
 	if !disturbed && l.superseded && record.Imported != nil && record.Imported.KeyMaterialID != "" {
 		s.violated(l, "an import into a key that was rotated by hand")
 	}
-	if !disturbed && l.disabled && seen == kms.KeyStatePendingImport && !l.askedFor(l.object()) {
+	if !disturbed && l.disabled && seen == kms.KeyStatePendingImport && !l.askedFor(object) {
 		s.violated(l, "an import into a key that had lost its material while it was seen disabled")
 	}
-	if !disturbed && s.clock.Now().Before(l.revoked) {
+	if !disturbed && s.clock.Now().Before(l.revoked) && object.Spec.OnMaterialDeleted == v1alpha1.DeletionHold &&
+		record.Withdrawal == nil { // or whose deletion it was could not be told
 		s.violated(l, "an import although somebody deleted the material, which onMaterialDeleted: Hold respects")
 	}
 	if !disturbed && l.causeOfImport == "" && !l.renewalDue() {
 		s.violated(l, "an import for no new reason")
+	}
+}
+
+// tries is for an import that the operator sends, arrive or not.
+func (l *life) tries() {
+	if l.tried {
+		return
+	}
+	l.tried, l.adopted = true, l.state() != kms.KeyStatePendingImport
+	if l.adopted {
+		l.s.counts.adoptions++
 	}
 }
 
@@ -223,11 +253,21 @@ func renewBefore(object *v1alpha1.KMSKeyImport) time.Duration {
 }
 
 // importRefused is for what KMS says to an import; nothing in this world makes it say no, unless the world changed in
-// the middle of the pass, or the clocks differ.
+// the middle of the pass, the clocks differ, or the Secret never held what is in the key.
 func (l *life) importRefused(err error) {
 	kmsError, _ := kms.AsError(err)
-	excusable := l.s.pass.disturbed || l.s.weather.skewed || !l.s.pass.exact
-	if kmsError == nil || kmsError.Class == kms.ClassMaterialRefused || !excusable {
+	if kmsError == nil {
+		l.s.violated(l, "KMS refused an import: %v", err)
+		return
+	}
+	excusable := l.s.pass.disturbed || l.s.weather.skewed || !l.s.pass.exact || l.tokenReplaced
+	if kmsError.Class == kms.ClassMaterialRefused {
+		excusable = l.record().Imported == nil && (!l.sourceIntact() || l.superseded || l.s.pass.disturbed)
+	}
+	if withdrawal := l.record().Withdrawal; kmsError.Class == kms.ClassTokenRefused && withdrawal != nil && withdrawal.Sealed != nil {
+		excusable = true // an import of what was sealed, whose answer was lost, has used the token up
+	}
+	if !excusable {
 		l.s.violated(l, "KMS refused an import: %v", err)
 	}
 	l.cause("a refused import")
@@ -244,10 +284,14 @@ func (l *life) imported(request kms.ImportRequest, result kms.ImportResult, earl
 		s.counts.renewals++
 	}
 	l.changed(earlier)
+	l.holdsOther, l.interrupted = false, never
 	l.lastImport, l.revoked, l.disabled = s.timeline.elapsed, time.Time{}, false
-	l.expiryByHand = false
+	l.expiryByHand = l.record().Intent.Cause == v1alpha1.CauseAdoption
 	if !s.pass.disturbed { // what came after the pass began is not done with
 		l.causeOfImport = ""
+	}
+	if l.expiryByHand {
+		l.cause("its adoption") // which the spec's expiry follows
 	}
 	if l.keyMaterialID == "" {
 		l.keyMaterialID = result.KeyMaterialID
@@ -264,14 +308,14 @@ func (l *life) imported(request kms.ImportRequest, result kms.ImportResult, earl
 }
 
 // afterPass checks what the status says.
-func (l *life) afterPass(finished bool, err error) {
-	object := l.object()
+func (t *seat) afterPass(finished bool, err error) {
+	object, l := t.object(), t.l
 	if object == nil {
 		return
 	}
-	if object.ResourceVersion != l.checked && *object.Status.ObservedGeneration >= 0 {
-		l.checked = object.ResourceVersion
-		l.checkInvariants(object)
+	if object.ResourceVersion != t.checked && *object.Status.ObservedGeneration >= 0 {
+		t.checked = object.ResourceVersion
+		t.checkInvariants(object)
 	}
 	if err != nil && !l.s.weather.bad() {
 		l.note("pass failed: %v", err)
@@ -280,14 +324,30 @@ func (l *life) afterPass(finished bool, err error) {
 	case !l.s.pass.answered || l.record() == nil:
 	case state == kms.KeyStateEnabled: // which a pass that then failed may have written down
 		l.disabled = false
-	case finished && (state == kms.KeyStateDisabled || state == kms.KeyStatePendingDeletion):
-		l.disabled = true
+	case finished && t.owns() && (state == kms.KeyStateDisabled || state == kms.KeyStatePendingDeletion):
+		l.disabled = true // of a key without an owner only the status tells, until a failed look overwrites it
 	}
-	ready := l.condition("Ready")
-	if ready == nil || ready.Status != metav1.ConditionTrue || l.s.pass.disturbed || !finished {
+	if t.owns() && l.s.pass.fresh && l.s.pass.seen(finished) {
+		l.checkInterrupted()
+	}
+	ready := t.condition("Ready")
+	if ready == nil || ready.Status != metav1.ConditionTrue || l.s.pass.disturbed || !finished || t.cacheLags() {
 		return
 	}
-	l.checkReady(object)
+	if t.owns() {
+		l.checkReady(object)
+	} else if l.caughtUp() && l.record() != nil {
+		l.s.violated(l, "Ready, and the object does not own the key")
+	}
+}
+
+// checkInterrupted checks that the status of a key that the operator has emptied for a moment says so.
+func (l *life) checkInterrupted() {
+	record := l.record()
+	known := l.refilling() && record.Withdrawal.CompletedAt != nil && l.state() == kms.KeyStatePendingImport
+	if known && l.condition("Interrupted") == nil {
+		l.s.violated(l, "emptied by an interruption, and the status does not say so")
+	}
 }
 
 // checkReady checks that a status that says Ready has every right to.
@@ -296,7 +356,10 @@ func (l *life) checkReady(object *v1alpha1.KMSKeyImport) {
 	if l.s.pass.answered && l.s.pass.exact && !l.usable() {
 		s.violated(l, "Ready, and the key is %s", l.state())
 	}
-	if validTo := object.Status.ValidTo; validTo != nil && !validTo.After(s.pass.began) && !l.cacheLags() {
+	if l.s.pass.answered && l.s.pass.exact && l.holdsOther && l.condition("Reconciling") == nil {
+		s.violated(l, "Ready, and the key holds other material")
+	}
+	if validTo := object.Status.ValidTo; validTo != nil && !validTo.After(s.pass.began) {
 		s.violated(l, "Ready, and status.validTo has passed")
 	}
 	unseen := s.timeline.elapsed - max(l.lastLook, l.lastStart, s.lastStep)
@@ -316,11 +379,6 @@ func (l *life) checkReady(object *v1alpha1.KMSKeyImport) {
 	}
 }
 
-func (l *life) cacheLags() bool {
-	entry := l.s.api.objects[l.at(kindImport)]
-	return l.s.timeline.elapsed < entry.beforeUntil
-}
-
 func (s *simulation) fingerprintOf(l *life) string {
 	fingerprinter, err := keymaterial.NewFingerprinter(s.fingerprintKey())
 	s.must(err)
@@ -330,18 +388,21 @@ func (s *simulation) fingerprintOf(l *life) string {
 }
 
 // checkInvariants checks those of docs/design.md, section 6.
-func (l *life) checkInvariants(object *v1alpha1.KMSKeyImport) {
-	ready, reconciling, stalled := l.condition("Ready"), l.condition("Reconciling") != nil, l.condition("Stalled") != nil
+func (t *seat) checkInvariants(object *v1alpha1.KMSKeyImport) {
+	l := t.l
+	ready, reconciling, stalled := t.condition("Ready"), t.condition("Reconciling") != nil, t.condition("Stalled") != nil
 	if ready == nil {
 		l.s.violated(l, "a status without Ready")
 		return
 	}
-	l.note("status: %s", summary(object))
+	l.note("status of %s: %s", t.name, summary(object))
 	if reconciling && stalled || stalled && ready.Status != metav1.ConditionFalse {
 		l.s.violated(l, "contradictory conditions: %s", summary(object))
 	}
 	want := status.CurrentStatus
 	switch {
+	case object.DeletionTimestamp != nil:
+		want = status.TerminatingStatus
 	case *object.Status.ObservedGeneration < object.Generation:
 		want = status.InProgressStatus
 	case stalled:

@@ -14,9 +14,13 @@ import (
 // later.
 func (l *life) visit() {
 	if l.object() == nil {
-		l.suffer("object made again", true, (*life).createObject)
-	} else {
-		l.followAdvice()
+		l.suffer("object made again", true, func(l *life) {
+			l.seats[0].createSecret() // which went with its namespace
+			l.seats[0].createObject()
+		})
+	}
+	for _, t := range l.seats {
+		t.followAdvice()
 	}
 	pause := l.s.between(4*time.Hour, 72*time.Hour)
 	if l.s.calm {
@@ -26,15 +30,22 @@ func (l *life) visit() {
 }
 
 // followAdvice acts on every condition that is not as it should be.
-func (l *life) followAdvice() {
-	for _, condition := range l.object().Status.Conditions {
+func (t *seat) followAdvice() {
+	l, object := t.l, t.object()
+	if object == nil {
+		return
+	}
+	for _, condition := range object.Status.Conditions {
 		if condition.Type == v1alpha1.ConditionReady || l.s.random.IntN(5) == 0 && !l.s.calm {
 			continue
 		}
 		advice, known := runbook[condition.Reason]
-		if !known {
+		if !known && condition.Reason != "KeyConflict" {
 			l.s.violated(l, "nothing in this world leads to %s %s: %s", condition.Type, condition.Reason, condition.Message)
 			continue
+		}
+		if condition.Reason == "KeyConflict" && (l.s.calm || l.s.random.IntN(3) == 0) {
+			l.suffer("second object deleted", true, func(l *life) { l.s.api.remove(t.at(kindImport)) })
 		}
 		if advice != nil {
 			l.suffer("person, because of "+condition.Reason, asksForImport[condition.Reason], advice)
@@ -51,7 +62,11 @@ var runbook = map[string]func(*life){
 	"SecretNotConsenting":  (*life).restoreSecret,
 	"SecretKeyMissing":     (*life).restoreSecret,
 	"MaterialChanged":      (*life).restoreSecret,
+	"MaterialMismatch":     (*life).restoreSecret,
+	"InvalidKeyMaterial":   (*life).restoreSecret,
 	"MaterialUnverifiable": (*life).restoreSecretToTakeOver,
+	"NoImportOverMaterial": (*life).allowInterruption,
+	"KeyInterrupted":       nil, // what stands in the way has a condition of its own
 	"KeyDisabled":          (*life).enable,
 	"KeyPendingDeletion":   (*life).cancelDeletion,
 	"HeldAfterDisable":     (*life).requestReimport,
@@ -70,21 +85,27 @@ var runbook = map[string]func(*life){
 var asksForImport = map[string]bool{
 	"HeldAfterDisable": true, "MaterialDeleted": true, "ImportIneffective": true, "MaterialExpired": true, "InvalidExpiration": true,
 	"ExpiresSoon": true, "ExpiryShortened": true, "OtherMaterialMissing": true, "EarlierExpiry": true,
+	"MaterialUnverifiable": true, "NoImportOverMaterial": true,
 }
 
 func (l *life) restoreSecret() {
-	if l.secret() == nil {
-		l.createSecret()
-		return
+	for _, t := range l.seats {
+		if t.secret() == nil && t.object() != nil {
+			t.createSecret()
+		}
+		t.editSecret(func(secret *corev1.Secret) {
+			secret.Labels[v1alpha1.LabelKeyMaterial] = "true"
+			secret.Data["material"] = bytes.Clone(l.material)
+		})
 	}
-	l.editSecret(func(secret *corev1.Secret) {
-		secret.Labels[v1alpha1.LabelKeyMaterial] = "true"
-		secret.Data["material"] = bytes.Clone(l.material)
-	})
 }
 
 // restoreSecretToTakeOver is for an object that was made again when its Secret held other bytes.
 func (l *life) restoreSecretToTakeOver() {
+	if l.s.qkms() {
+		l.deleteByHand()
+		return
+	}
 	if l.sourceIntact() && l.caughtUp() {
 		l.s.violated(l, "the Secret holds the material, and that could not be verified")
 	}

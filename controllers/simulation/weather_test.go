@@ -38,6 +38,7 @@ func (s *simulation) turn(what string, change func(*weather)) {
 			l.cause("clocks that differ")
 		}
 		l.calm = s.timeline.elapsed
+		l.deletionDisturbed()
 		l.refresh()
 		if usable[l] && !l.usable() {
 			l.cause("its expiry, as the clock was set")
@@ -68,6 +69,9 @@ func (s *simulation) spell() {
 }
 
 func (s *simulation) clearUp() {
+	if s.weather.apiDown {
+		s.apiUp = s.timeline.elapsed
+	}
 	s.turn("clear", func(w *weather) { w.kmsError, w.apiDown = nil, false })
 }
 

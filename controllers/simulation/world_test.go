@@ -1,7 +1,6 @@
 package simulation_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -34,14 +33,14 @@ var incidents = []incident{
 		l.soon((*life).deleteMaterial)
 	}},
 	{"Secret edited", 4, false, (*life).changeSecret},
-	{"Secret deleted", 4, false, func(l *life) { l.s.api.remove(l.at(kindSecret)) }},
+	{"Secret deleted", 4, false, func(l *life) { l.s.api.remove(l.holder().at(kindSecret)) }},
 	{"Secret rewritten", 6, false, func(l *life) {
 		l.editSecret(func(secret *corev1.Secret) { secret.Labels["touched"] = fmt.Sprint(l.s.timeline.elapsed) })
 	}},
 	{"Secret replaced by its like", 3, false, func(l *life) {
 		if l.sourceIntact() {
-			l.s.api.remove(l.at(kindSecret))
-			l.createSecret()
+			l.s.api.remove(l.holder().at(kindSecret))
+			l.holder().createSecret()
 		}
 	}},
 	{"consent withdrawn", 3, false, func(l *life) {
@@ -58,7 +57,18 @@ var incidents = []incident{
 	{"suspended", 2, false, (*life).suspend},
 	{"look requested", 2, false, func(l *life) { l.annotate(v1alpha1.AnnotationReconcileRequestedAt) }},
 	{"reimport requested", 3, true, (*life).requestReimport},
-	{"object deleted", 1, false, func(l *life) { l.s.api.remove(l.at(kindImport)) }},
+	{"object deleted", 3, true, (*life).deleteObject},
+	{"pruned", 2, true, (*life).prune},
+	{"suspended and deleted", 1, true, (*life).suspendAndDelete},
+	{"namespace deleted", 1, true, (*life).deleteNamespace},
+	{"deletionPolicy edited", 1, false, func(l *life) { l.edit(func(o *v1alpha1.KMSKeyImport) { o.Spec.DeletionPolicy = l.s.randomDeletion() }) }},
+	{"reimportPolicy edited", 1, true, func(l *life) { l.edit(func(o *v1alpha1.KMSKeyImport) { o.Spec.ReimportPolicy = l.s.randomReimport() }) }},
+	{"imports denied", 1, true, func(l *life) { l.deny("ImportKeyMaterial") }},
+	{"withdrawals denied", 2, true, func(l *life) { l.deny("DeleteImportedKeyMaterial") }},
+	{"replaced by hand", 3, true, (*life).replaceByHand},
+	{"record deleted", 1, true, (*life).deleteRecord},
+	{"second object", 2, true, (*life).createSecond},
+	{"renamed", 2, true, (*life).rename},
 	{"other material deleted", 1, true, (*life).deleteOtherMaterial},
 }
 
@@ -81,12 +91,13 @@ func (s *simulation) happen(l *life) {
 func (l *life) suffer(what string, reason bool, happen func(*life)) {
 	l.account()
 	l.note("%s", what)
+	l.deletionDisturbed()
 	if reason {
 		l.cause(what)
 	}
 	l.s.counts.incidents[what]++
 	if l.s.current == l {
-		l.s.pass.disturbed, l.s.pass.unconfirmed = true, true
+		l.s.pass.disturbed, l.s.pass.unconfirmed, l.s.pass.unread = true, true, true
 	}
 	happen(l)
 	l.account()
@@ -149,7 +160,7 @@ func (l *life) cancelDeletion() {
 
 // changeSecret puts other bytes into the Secret: good ones, too short ones, or none.
 func (l *life) changeSecret() {
-	if l.proof.made == nil {
+	if l.proof.made == nil || l.s.qkms() && (l.record() == nil || l.record().Imported == nil) {
 		return // before the first import they would be the ones to keep
 	}
 	l.editSecret(func(secret *corev1.Secret) {
@@ -164,25 +175,24 @@ func (l *life) changeSecret() {
 	})
 }
 
-// sourceIntact reports whether the Secret is there, consents and holds the material.
-func (l *life) sourceIntact() bool {
-	secret := l.secret()
-	return secret != nil && secret.Labels[v1alpha1.LabelKeyMaterial] == "true" && bytes.Equal(secret.Data["material"], l.material)
-}
-
 // importByHand brings the same material again, with another expiry.
 func (l *life) importByHand() {
-	expiry := kms.Expiry{Model: kms.KeyMaterialDoesNotExpire}
-	if l.s.random.IntN(4) > 0 {
-		ahead := []time.Duration{10 * time.Minute, 6 * time.Hour, 20 * day, 300 * day}[l.s.random.IntN(4)]
-		expiry = kms.Expiry{Model: kms.KeyMaterialExpires, ValidTo: l.s.kmsClock.Now().Add(ahead).Truncate(time.Second)}
-	}
+	expiry := l.s.randomExpiry()
 	if l.proof.made == nil || l.superseded {
 		return
 	}
+	l.tokenReplaced = true
 	if l.inKMS(func(*sdk.Client) error { return l.s.account.importByHand(l.s.ctx, l.keyARN, l.material, expiry, "") }) {
 		l.revoked, l.expiryByHand = time.Time{}, true
 	}
+}
+
+func (s *simulation) randomExpiry() kms.Expiry {
+	if s.random.IntN(4) == 0 {
+		return kms.Expiry{Model: kms.KeyMaterialDoesNotExpire}
+	}
+	ahead := []time.Duration{10 * time.Minute, 6 * time.Hour, 20 * day, 300 * day}[s.random.IntN(4)]
+	return kms.Expiry{Model: kms.KeyMaterialExpires, ValidTo: s.kmsClock.Now().Add(ahead).Truncate(time.Second)}
 }
 
 // rotate makes another material the current one, by hand.
@@ -252,12 +262,10 @@ func (l *life) respond(response v1alpha1.DeletionResponse) {
 	}
 }
 
-func (l *life) suspend() { l.edit(func(o *v1alpha1.KMSKeyImport) { o.Spec.Suspend = aws.Bool(true) }) }
-
 func (l *life) requestReimport() {
 	l.annotate(v1alpha1.AnnotationReimportRequestedAt)
-	// A request from before the key was seen empty is not about what emptied it.
-	if record := l.record(); record == nil || record.Hold == nil || record.Hold.Request != nil {
+	// A request from before the owner's key was seen empty is not about what emptied it.
+	if record := l.record(); record == nil || record.Hold == nil || record.Hold.Request != nil || !l.holder().owns() {
 		l.revoked, l.disabled = time.Time{}, false
 	}
 }
