@@ -36,16 +36,33 @@ func (r *Reconciler) execute(ctx context.Context, p *pass, action plan.Action) e
 		return r.confirmImport(ctx, p)
 	case plan.ImportMaterial:
 		return r.importMaterial(ctx, p, action)
+	case plan.SetFinalizer:
+		return r.setFinalizer(ctx, p, action.Wanted)
+	case plan.ReleaseObject:
+		return r.releaseObject(ctx, p, action)
+	case plan.WithdrawMaterial:
+		return r.withdrawMaterial(ctx, p)
+	case plan.InterruptKey:
+		return r.interruptKey(ctx, p, action.Refill)
+	case plan.ConfirmWithdrawal:
+		return r.confirmWithdrawal(ctx, p)
+	case plan.ForgetWithdrawal:
+		return r.update(ctx, p, withdrawalForgotten(p.observed.Record, r.clock.Now()))
 	default:
 		return fmt.Errorf("no way to execute %T", action)
 	}
 }
 
-// look calls DescribeKey: by keyID, and after an effect by the ARN that the effect was on.
+// look calls DescribeKey: by keyID, and by the ARN after an effect on that key, and where the key is to be filled or emptied
+// whatever its alias has come to point at.
 func (r *Reconciler) look(ctx context.Context, p *pass) error {
 	id := p.desired.KeyID
-	if p.observed.Attempt != nil {
+	record, mine := p.observed.Record, p.observed.Ownership == plan.Mine
+	switch {
+	case p.observed.Attempt != nil || p.observed.Withdrawal != nil:
 		id = p.keyARN
+	case mine && (p.desired.Deleting || record.Withdrawal != nil):
+		id = record.KeyARN
 	}
 	key, err := r.kms.DescribeKey(ctx, id)
 	if err != nil {
@@ -56,8 +73,8 @@ func (r *Reconciler) look(ctx context.Context, p *pass) error {
 	p.observed.Look = &plan.LookResult{Key: key}
 	p.keyARN = key.ARN
 	r.memories.looked(p.name, r.clock.Now())
-	if p.observed.Ownership == plan.Mine && p.observed.Record.Imported != nil && p.observed.Record.KeyARN == key.ARN {
-		r.memories.compared(p.name, *p.observed.Record.Imported, key, r.clock.Now())
+	if mine && record.Imported != nil && record.Withdrawal == nil && record.KeyARN == key.ARN {
+		r.memories.compared(p.name, *record.Imported, key, r.clock.Now())
 	}
 	return nil
 }
@@ -106,7 +123,7 @@ func (r *Reconciler) confirmImport(ctx context.Context, p *pass) error {
 		return err
 	}
 	r.memories.compared(p.name, *record.Imported, p.observed.Look.Key, now)
-	p.imports = append(p.imports, record.Imported.Operation)
+	p.done = append(p.done, effect{imported: record.Imported.Operation, cause: record.Imported.Cause})
 	return nil
 }
 

@@ -13,19 +13,22 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 )
 
-// Of what people keep in Git the operator writes nothing, in any spec of this suite. The API server keeps account.
+// Of what people keep in Git the operator writes nothing, in any spec of this suite, and of the rest the status and, where
+// the spec asks for something that the operator must not miss, its finalizer. The API server keeps account.
 var _ = JustAfterEach(func(ctx context.Context) {
 	objects := &v1alpha1.KMSKeyImportList{}
 	Expect(k8s.List(ctx, objects, client.InNamespace(namespace))).To(Succeed())
 	for _, object := range objects.Items {
-		for path, subresource := range writtenByOperator(object.ManagedFields) {
-			Expect(path).To(Equal("f:status"), "the operator wrote a field of %s", object.Name)
-			Expect(subresource).To(Equal("status"))
+		allowed := []string{"f:status of status"}
+		if object.Spec.DeletionPolicy == "DeleteKeyMaterial" || object.Spec.ReimportPolicy == "AllowInterruption" {
+			allowed = append(allowed, `f:metadata f:finalizers v:"kms.keyimport.dev/key-material"`)
 		}
+		Expect(allowed).To(ContainElements(writtenByOperator(object.ManagedFields)), "fields of %s that the operator wrote", object.Name)
 	}
 	secrets := &corev1.SecretList{}
 	Expect(k8s.List(ctx, secrets, client.InNamespace(namespace))).To(Succeed())
@@ -34,21 +37,43 @@ var _ = JustAfterEach(func(ctx context.Context) {
 	}
 })
 
-// writtenByOperator are the topmost fields that the operator manages, and through which subresource it wrote them.
-func writtenByOperator(entries []metav1.ManagedFieldsEntry) map[string]string {
+// writtenByOperator are the topmost fields that the operator manages, and the subresource through which it wrote them; of
+// the metadata it is the parts.
+func writtenByOperator(entries []metav1.ManagedFieldsEntry) []string {
 	GinkgoHelper()
-	written := map[string]string{}
+	written := []string{}
 	for _, entry := range entries {
 		if entry.Manager != operatorName {
 			continue
 		}
 		fields := map[string]any{}
 		Expect(json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields)).To(Succeed())
-		for path := range fields {
-			written[path] = entry.Subresource
+		through := ""
+		if entry.Subresource != "" {
+			through = " of " + entry.Subresource
+		}
+		for path, below := range fields {
+			for _, part := range parts(path, below) {
+				written = append(written, part+through)
+			}
 		}
 	}
 	return written
+}
+
+// parts are a field itself or, of the metadata, what is in it to the last level.
+func parts(path string, below any) []string {
+	fields, ok := below.(map[string]any)
+	if !ok || len(fields) == 0 || !strings.HasPrefix(path, "f:metadata") {
+		return []string{path}
+	}
+	var found []string
+	for name, within := range fields {
+		if name != "." { // the list itself
+			found = append(found, parts(path+" "+name, within)...)
+		}
+	}
+	return found
 }
 
 var _ = Describe("A manifest from Git", func() {
@@ -57,7 +82,8 @@ var _ = Describe("A manifest from Git", func() {
 		fixed = `{"keyID": %q, "material": {"secretRef": {"name": "material"}}, "expiration": {"validTo": %q}}`
 		most  = `{"keyID": %q, "material": {"secretRef": {"name": "material", "key": "material"}, "encoding": "Raw", "weakMaterialPolicy": "Reject"},
 			"wrapping": {"algorithm": "RSAES_OAEP_SHA_1", "keySpec": "RSA_3072"}, "expiration": {"validFor": "2160h", "renewBefore": "720h"},
-			"onMaterialDeleted": "Hold", "suspend": false}`
+			"onMaterialDeleted": "Hold", "deletionPolicy": "Retain", "reimportPolicy": "InPlace", "suspend": false}`
+		withdrawn = `{"keyID": %q, "material": {"secretRef": {"name": "material"}}, "deletionPolicy": "DeleteKeyMaterial"}`
 	)
 	in30Days := func() string { return now.Now().Add(30 * 24 * time.Hour).UTC().Format(time.RFC3339) }
 
@@ -104,6 +130,8 @@ var _ = Describe("A manifest from Git", func() {
 		Entry("with the least there is, by the server", applyByServer, func(key string) string { return fmt.Sprintf(least, key) }),
 		Entry("with a date, by kubectl", applyByKubectl, func(key string) string { return fmt.Sprintf(fixed, key, in30Days()) }),
 		Entry("with a date, by the server", applyByServer, func(key string) string { return fmt.Sprintf(fixed, key, in30Days()) }),
+		Entry("that deletes with it what it imported, by kubectl", applyByKubectl, func(key string) string { return fmt.Sprintf(withdrawn, key) }),
+		Entry("that deletes with it what it imported, by the server", applyByServer, func(key string) string { return fmt.Sprintf(withdrawn, key) }),
 		Entry("with every field, by kubectl", applyByKubectl, func(key string) string { return fmt.Sprintf(most, key) }),
 		Entry("with every field, by the server", applyByServer, func(key string) string { return fmt.Sprintf(most, key) }),
 	)
@@ -130,10 +158,15 @@ func kubectl(ctx context.Context, input string, arguments ...string) {
 	Expect(err).NotTo(HaveOccurred(), "%s", output)
 }
 
-// withoutBookkeeping is an object without what the API server writes for every write, and without what the spec asked.
+// withoutBookkeeping is an object without what the API server writes for every write, without what the spec asked, and
+// without the operator's finalizer.
 func withoutBookkeeping(object *v1alpha1.KMSKeyImport) *v1alpha1.KMSKeyImport {
 	copied := object.DeepCopy()
 	copied.ResourceVersion, copied.ManagedFields = "", nil
+	controllerutil.RemoveFinalizer(copied, "kms.keyimport.dev/key-material")
+	if len(copied.Finalizers) == 0 {
+		copied.Finalizers = nil
+	}
 	delete(copied.Annotations, "kms.keyimport.dev/reimport-requested-at")
 	if len(copied.Annotations) == 0 {
 		copied.Annotations = nil

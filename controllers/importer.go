@@ -29,6 +29,9 @@ func (r *Reconciler) importMaterial(ctx context.Context, p *pass, action plan.Im
 	if err := r.confirmRecord(ctx, p); err != nil {
 		return err
 	}
+	if action.Sealed {
+		return r.importSealed(ctx, p, action)
+	}
 	material, err := r.readMaterial(ctx, p, action.RejectWeak)
 	defer material.Destroy()
 	if err != nil || !mayImport(p.observed, action) {
@@ -43,10 +46,29 @@ func (r *Reconciler) importMaterial(ctx context.Context, p *pass, action plan.Im
 	if err != nil || p.observed.Attempt.Err != nil {
 		return err
 	}
+	return r.importAsIntended(ctx, p, action, sealed, v1alpha1.MaterialImport{
+		Fingerprint: p.observed.Material.Fingerprint, Secret: p.secretVersion(),
+	})
+}
+
+// importSealed imports what was sealed before the key was emptied. It needs no Secret, which may be gone by now.
+func (r *Reconciler) importSealed(ctx context.Context, p *pass, action plan.ImportMaterial) error {
+	record := p.observed.Record
+	kept := record.Withdrawal.Sealed
+	p.attempt(action)
+	return r.importAsIntended(ctx, p, action, kms.KeptMaterial(p.keyARN, kept.EncryptedKeyMaterial, kept.ImportToken), v1alpha1.MaterialImport{
+		Fingerprint: record.Imported.Fingerprint, Secret: record.Withdrawal.Secret,
+	})
+}
+
+// importAsIntended writes the intent and makes the import; of says what material it is.
+func (r *Reconciler) importAsIntended(
+	ctx context.Context, p *pass, action plan.ImportMaterial, sealed kms.SealedMaterial, of v1alpha1.MaterialImport,
+) error {
 	if err := r.confirmObject(ctx, p); err != nil {
 		return err
 	}
-	intent, err := r.writeIntent(ctx, p, action)
+	intent, err := r.writeIntent(ctx, p, action, of)
 	if err != nil {
 		return err
 	}
@@ -59,7 +81,7 @@ func (r *Reconciler) importMaterial(ctx context.Context, p *pass, action plan.Im
 
 // takeTurn reports whether GetParametersForImport may be called now.
 func (r *Reconciler) takeTurn(p *pass) bool {
-	if p.observed.Attempt != nil {
+	if p.observed.Attempt != nil || p.observed.Withdrawal != nil {
 		r.turns.borrow(r.clock.Now())
 		return true
 	}
@@ -85,12 +107,12 @@ func (r *Reconciler) confirmObject(ctx context.Context, p *pass) error {
 
 // attempt counts the tries of this pass.
 func (p *pass) attempt(action plan.ImportMaterial) {
-	tries := 1
+	attempt := plan.ImportAttempt{Cause: action.Cause, Tries: 1}
 	if p.observed.Attempt != nil {
-		tries += p.observed.Attempt.Tries
+		attempt.Tries += p.observed.Attempt.Tries
 	}
 	p.importing = action
-	p.observed.Attempt = &plan.ImportAttempt{Tries: tries}
+	p.observed.Attempt = &attempt
 }
 
 // mayImport reports whether what was read is what is to be imported; if not, the plan says what that means.
@@ -110,19 +132,26 @@ func (r *Reconciler) seal(ctx context.Context, p *pass, wrapping kms.Wrapping, m
 		}
 		return kms.SealedMaterial{}, err
 	}
+	return sealFor(parameters, material)
+}
+
+func sealFor(parameters kms.ImportParameters, material keymaterial.Material) (kms.SealedMaterial, error) {
 	return parameters.Seal(func(wrapping kms.Wrapping, publicKey *rsa.PublicKey) ([]byte, error) {
 		return material.Wrap(string(wrapping.Algorithm), publicKey)
 	})
 }
 
 // writeIntent claims the key, where it is not claimed yet, and says what is about to be done to it.
-func (r *Reconciler) writeIntent(ctx context.Context, p *pass, action plan.ImportMaterial) (v1alpha1.ImportIntent, error) {
+func (r *Reconciler) writeIntent(
+	ctx context.Context, p *pass, action plan.ImportMaterial, of v1alpha1.MaterialImport,
+) (v1alpha1.ImportIntent, error) {
 	now := r.clock.Now()
 	intent := v1alpha1.ImportIntent{
 		MaterialImport: v1alpha1.MaterialImport{
 			Operation:         action.Operation,
-			Fingerprint:       p.observed.Material.Fingerprint,
-			Secret:            p.secretVersion(),
+			Cause:             action.Cause,
+			Fingerprint:       of.Fingerprint,
+			Secret:            of.Secret,
 			ExpirationModel:   string(action.Expiry.Model),
 			ValidTo:           optionalTime(action.Expiry.ValidTo),
 			ValidFor:          optionalDuration(action.ValidFor),
@@ -133,9 +162,18 @@ func (r *Reconciler) writeIntent(ctx context.Context, p *pass, action plan.Impor
 		NotAfter: seconds(now.Add(intentValidity)),
 		KeyState: string(p.observed.Look.Key.State),
 	}
-	if p.observed.Record != nil {
-		p.unknown = p.observed.Record.Intent
-		return intent, r.update(ctx, p, intended(p.observed.Record, intent))
+	if record := p.observed.Record; record != nil {
+		p.unknown = record.Intent
+		if p.unknown != nil && kms.KeyState(p.unknown.KeyState) == kms.KeyStatePendingImport {
+			intent.KeyState = p.unknown.KeyState // that import may be what has filled the key
+		}
+		if p.unknown != nil && p.unknown.Cause == v1alpha1.CauseAdoption {
+			intent.Cause = v1alpha1.CauseAdoption // it was there before, whatever has become of it
+		}
+		if p.observed.Ownership == plan.Ownerless {
+			record = claimed(record, p.owner(), now)
+		}
+		return intent, r.update(ctx, p, intended(record, intent))
 	}
 	record := intended(claimed(r.records.blank(p.keyARN), p.owner(), now), intent)
 	if err := r.client.Create(ctx, record); err != nil {
@@ -168,7 +206,7 @@ func (r *Reconciler) sendImport(ctx context.Context, p *pass, intent v1alpha1.Im
 		return err
 	}
 	r.memories.imported(p.name, p.observed.Record.Imported.Time.Time, p.desired.Requests)
-	p.imports = append(p.imports, intent.Operation)
+	p.done = append(p.done, effect{imported: intent.Operation, cause: intent.Cause})
 	p.observed.Look = nil
 	return nil
 }
@@ -191,7 +229,7 @@ func (r *Reconciler) importFailed(ctx, write context.Context, p *pass, cause err
 	}
 	now := r.clock.Now()
 	return r.writeResult(write, p, func(record *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
-		return importRefused(record, unknown, kmsError, now)
+		return importRefused(record, unknown, p.importing.Sealed, kmsError, now)
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 )
@@ -22,6 +21,14 @@ var _ = Describe("An import whose answer is lost", func() {
 		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(2))
 		Expect(recordOf(ctx, key).Intent).To(BeNil())
 		Expect(object.Status.Material.KeyMaterialID).To(Equal(*describe(ctx, key).CurrentKeyMaterialId))
+	})
+
+	It("has brought in the operator's own material, however often that happens", func(ctx context.Context) {
+		newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		kmsWire.set(key, "ImportKeyMaterial", answersLost(2))
+		expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+		Expect(recordOf(ctx, key).Imported.Adopted).To(BeNil(), "the key was empty before the first of these imports")
 	})
 
 	It("is not followed by other bytes", func(ctx context.Context) {
@@ -138,18 +145,23 @@ var _ = Describe("A restart", func() {
 		Eventually(func() bool { return recordOf(ctx, key).Owner == nil }).WithTimeout(patience).Should(BeTrue())
 	})
 
-	It("with a lost fingerprint key proves nothing and changes nothing", func(ctx context.Context) {
+	It("with a lost fingerprint key has KMS prove anew what the key holds", func(ctx context.Context) {
 		secret := newSecret(ctx, "material", randomMaterial())
 		key := newSymmetricKey(ctx)
 		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+		ciphertext, lostWith := encrypt(ctx, key, "written before"), recordOf(ctx, key).Imported.Fingerprint
 		operator.stop()
 		lost := &corev1.Secret{}
 		lost.Namespace, lost.Name = operatorNamespace, "kms-key-import-fingerprint-key"
 		Expect(k8s.Delete(ctx, lost)).To(Succeed())
 		operator = startOperator()
 		edit(ctx, secret, func(s *corev1.Secret) { s.Annotations = map[string]string{"touched": "yes"} })
-		object = expectOutcome(ctx, object, "Ready=False MaterialUnverifiable, Stalled")
-		Expect(meta.FindStatusCondition(object.Status.Conditions, "Stalled").Message).To(ContainSubstring("fingerprint"))
-		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1))
+		Eventually(func() string { return string(recordOf(ctx, key).Imported.Cause) }).WithTimeout(patience).Should(Equal("Adoption"))
+		expectOutcome(ctx, object, "Ready=True Imported")
+		record := recordOf(ctx, key)
+		Expect(record.Imported.Fingerprint).NotTo(Equal(lostWith))
+		Expect(record.Imported.Adopted).To(BeNil(), "the operator has brought it into the key all the same")
+		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(2))
+		Expect(decrypt(ctx, ciphertext)).To(Equal("written before"))
 	})
 })

@@ -22,9 +22,10 @@ import (
 	"github.com/keyimport-dev/kms-key-import-operator/internal/status"
 )
 
-// +kubebuilder:rbac:groups=kms.keyimport.dev,resources=kmskeyimports,verbs=get;list;watch
+// +kubebuilder:rbac:groups=kms.keyimport.dev,resources=kmskeyimports,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=kms.keyimport.dev,resources=kmskeyimports/status,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=kms.keyimport.dev,resources=kmskeyrecords,verbs=get;list;watch;create;update,namespace=kms-key-import-system
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=create,namespace=kms-key-import-system
@@ -33,9 +34,9 @@ import (
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update,namespace=kms-key-import-system
 
 const (
-	// maxSteps bounds a pass. The longest looks, takes over, lifts a hold, accepts a Secret, imports, imports once more
-	// with fresh parameters, with a look before and after, and ends.
-	maxSteps = 12
+	// maxSteps bounds a pass. The longest looks, lifts a hold, accepts a Secret, empties the key, imports what was sealed,
+	// imports once more with fresh parameters, with a look before and after each, and ends.
+	maxSteps = 14
 
 	// conflictDelay lets the cache catch up with the write that was faster.
 	conflictDelay = time.Second
@@ -119,7 +120,7 @@ func (r *Reconciler) reconcile(ctx context.Context, name types.NamespacedName) (
 	}
 	p := r.begin(object)
 	step, err := r.run(ctx, p)
-	r.tellImports(ctx, p)
+	r.tellEffects(ctx, p)
 	if err != nil {
 		return ctrl.Result{}, err
 	}

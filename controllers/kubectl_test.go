@@ -13,14 +13,21 @@ import (
 // kubectlCommand is the program itself, about the namespace of this spec.
 func kubectlCommand(ctx context.Context, arguments ...string) *exec.Cmd {
 	GinkgoHelper()
-	kubeconfig, err := admin.KubeConfig()
-	Expect(err).NotTo(HaveOccurred())
 	folder := GinkgoT().TempDir()
-	path := filepath.Join(folder, "kubeconfig")
-	Expect(os.WriteFile(path, kubeconfig, 0o600)).To(Succeed())
-	command := exec.CommandContext(ctx, environment.ControlPlane.KubectlPath, append(arguments, "--kubeconfig", path, "--namespace", namespace)...)
+	arguments = append(arguments, "--kubeconfig", kubeconfigIn(folder), "--namespace", namespace)
+	command := exec.CommandContext(ctx, environment.ControlPlane.KubectlPath, arguments...)
 	command.Env = []string{"KUBECACHEDIR=" + folder}
 	return command
+}
+
+// kubeconfigIn writes the admin's into a folder.
+func kubeconfigIn(folder string) string {
+	GinkgoHelper()
+	kubeconfig, err := admin.KubeConfig()
+	Expect(err).NotTo(HaveOccurred())
+	path := filepath.Join(folder, "kubeconfig")
+	Expect(os.WriteFile(path, kubeconfig, 0o600)).To(Succeed())
+	return path
 }
 
 var _ = Describe("kubectl wait", func() {

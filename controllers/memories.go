@@ -45,6 +45,13 @@ func (m *memories) forget(name types.NamespacedName) {
 	delete(m.byName, name)
 }
 
+// deleting remembers since when the object is known to be deleted.
+func (m *memories) deleting(name types.NamespacedName, uid types.UID, now time.Time) {
+	if seen := m.of(name, uid, now).DeletionSeen; seen.IsZero() || now.Before(seen) { // by a clock that was set back
+		m.change(name, func(memory *plan.Memory) { memory.DeletionSeen = now })
+	}
+}
+
 func (m *memories) looked(name types.NamespacedName, now time.Time) {
 	m.change(name, func(memory *plan.Memory) { memory.LastLook = now })
 }

@@ -24,10 +24,10 @@ import (
 // fail, just once. Whatever fails, nothing wrong is written down, and the story ends as it does undisturbed.
 func TestOneFailure(t *testing.T) {
 	shared := newOrigin(t)
-	for name, told := range stories {
+	for name, told := range allStories() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			undisturbed := told.tell(t, shared, &script{at: -1}, false)
+			undisturbed := told.tell(t, shared, &script{at: -1, assumed: told.assumed}, false)
 			if got, want := undisturbed.summary(), cmp.Or(told.ends, imported); got != want {
 				t.Fatalf("undisturbed: got %s, want %s", got, want)
 			}
@@ -53,7 +53,7 @@ func (s story) fail(t *testing.T, shared origin, undisturbed *world, at int, how
 			continue
 		}
 		t.Run(fmt.Sprintf("%d %s %s, lagging %t", at, undisturbed.script.calls[at].name, how.name, lagging), func(t *testing.T) {
-			disturbed := s.tell(t, shared, &script{at: at, way: how}, lagging)
+			disturbed := s.tell(t, shared, &script{at: at, way: how, assumed: s.assumed}, lagging)
 			if !disturbed.script.fired {
 				t.Fatal("nothing failed")
 			}
@@ -92,20 +92,31 @@ func (w *world) checkEnd(told story, undisturbed *world) {
 	if got, most := len(w.made), len(undisturbed.made)+again; got > most {
 		w.t.Errorf("%d imports were made, at most %d are needed", got, most)
 	}
-	for _, call := range []string{"GetParametersForImport", "ImportKeyMaterial"} {
+	for _, call := range []string{"GetParametersForImport", "ImportKeyMaterial", "DeleteImportedKeyMaterial"} {
 		if got, most := w.script.count(call), undisturbed.script.count(call)+1; got > most {
 			w.t.Errorf("%d calls of %s, at most %d are needed", got, call, most)
 		}
 	}
-	if got, most := w.passes, undisturbed.passes+3; got > most {
+	more := 3
+	if undisturbed.withdrawn > 0 {
+		more = 9 // looks, for five minutes, at what a withdrawal came to whose answer was lost
+	}
+	if got, most := w.passes, undisturbed.passes+more; got > most {
 		w.t.Errorf("%d passes, at most %d are needed", got, most)
 	}
 	if told.unverifiable && lost {
 		w.checkUnverifiable()
 		return
 	}
-	if diff := gocmp.Diff(undisturbed.end(), w.end()); diff != "" {
+	want, got := undisturbed.end(), w.end()
+	if madeAgain := got.cause(); madeAgain == v1alpha1.CauseOutcomeUnknown || madeAgain == v1alpha1.CauseRequested && told.requested && w.script.way.dies() {
+		got.Record.Imported.Cause = want.cause()
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
 		w.t.Errorf("the end differs (-undisturbed +disturbed):\n%s", diff)
+	}
+	if told.emptied {
+		return // which the end tells
 	}
 	w.checkUse()
 }
@@ -118,6 +129,14 @@ type end struct {
 	History    []string
 	KeyState   kmstypes.KeyState
 	Model      kmstypes.ExpirationModelType
+}
+
+// cause is that of the last import; empty when there was none.
+func (e end) cause() v1alpha1.ImportCause {
+	if e.Record.Imported == nil {
+		return ""
+	}
+	return e.Record.Imported.Cause
 }
 
 func (w *world) end() end {
@@ -142,8 +161,15 @@ func (w *world) end() end {
 		}
 	}
 	if record := w.record(); record != nil {
-		found.Record = v1alpha1.KMSKeyRecord{Owner: record.Owner, Intent: record.Intent, Hold: record.Hold, Imported: record.Imported.DeepCopy()}
+		found.Record = v1alpha1.KMSKeyRecord{Owner: record.Owner, Intent: record.Intent, Hold: record.Hold.DeepCopy(), Imported: record.Imported.DeepCopy()}
+		if found.Record.Hold != nil {
+			found.Record.Hold.Time = metav1.Time{}
+		}
+		if withdrawal := record.Withdrawal.DeepCopy(); withdrawal != nil {
+			found.Record.Withdrawal = &v1alpha1.MaterialWithdrawal{Cause: withdrawal.Cause, Secret: withdrawal.Secret}
+		}
 		if imported := found.Record.Imported; imported != nil {
+			imported.Cause = "" // which tells of the failure
 			imported.Time, imported.RequestID, imported.Fingerprint, imported.KeyMaterialID = metav1.Time{}, "", "", ""
 			if imported.ValidFor != nil {
 				imported.ValidTo = nil
@@ -160,7 +186,7 @@ func eventsOf(history []v1alpha1.HistoryEntry) []string {
 	var all []string
 	for _, entry := range history {
 		event := string(entry.Event)
-		if entry.Event == v1alpha1.HistoryImportRefused || entry.Event == v1alpha1.HistoryHoldLifted || len(all) > 0 && all[len(all)-1] == event {
+		if entry.Event == v1alpha1.HistoryImportRefused || entry.Event == v1alpha1.HistoryWithdrawalRefused || entry.Event == v1alpha1.HistoryWithdrawalNotShown || entry.Event == v1alpha1.HistoryHoldLifted || len(all) > 0 && all[len(all)-1] == event {
 			continue
 		}
 		all = append(all, event)
@@ -207,6 +233,23 @@ func (w *world) checkEffect(request kms.ImportRequest) {
 	}
 	if state := w.describe().KeyState; state != kmstypes.KeyStateEnabled && state != kmstypes.KeyStatePendingImport {
 		w.t.Errorf("an import into a key that is %s", state)
+	}
+}
+
+// checkWithdrawal is asked just before KMS is: the record tells of it, and the material can be brought back.
+func (w *world) checkWithdrawal(request kms.DeletionRequest) {
+	w.t.Helper()
+	record, object, secret := w.record(), w.object(), w.secret()
+	if record == nil || record.Withdrawal == nil || record.Withdrawal.CompletedAt != nil || record.Owner.UID != object.UID {
+		w.t.Fatal("a withdrawal that the record of its owner does not tell of")
+	}
+	if !bytes.Equal(secret.Data["material"], w.material) || object.Spec.Suspend != nil || request.KeyARN != w.key {
+		w.t.Error("a withdrawal of what could not be brought back, or was not asked for")
+	}
+	asked := object.DeletionTimestamp != nil && object.Spec.DeletionPolicy == v1alpha1.DeletionDeleteKeyMaterial
+	due := w.dialect == kms.DialectQKMS && object.Spec.ReimportPolicy == v1alpha1.ReimportAllowInterruption
+	if record.Imported.Adopted != nil || !asked && !due {
+		w.t.Error("a withdrawal that nothing asks for")
 	}
 }
 

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -17,10 +18,17 @@ type pass struct {
 	name      types.NamespacedName
 	desired   plan.Desired
 	observed  plan.Observed
-	keyARN    string                     // where keyID led to in this pass, and the only name under which it may change a key
-	importing plan.ImportMaterial        // what the last attempt tried
-	unknown   *v1alpha1.ImportIntent     // the intent that it took the place of: an import whose answer was lost
-	imports   []v1alpha1.ImportOperation // that succeeded
+	keyARN    string                 // where keyID led to in this pass, and the only name under which it may change a key
+	importing plan.ImportMaterial    // what the last attempt tried
+	unknown   *v1alpha1.ImportIntent // the intent that it took the place of: an import whose answer was lost
+	done      []effect               // on the key, that succeeded
+}
+
+// effect is something that was done to a key: an import or a withdrawal.
+type effect struct {
+	imported  v1alpha1.ImportOperation
+	cause     v1alpha1.ImportCause
+	withdrawn v1alpha1.WithdrawalCause
 }
 
 func (r *Reconciler) begin(object *v1alpha1.KMSKeyImport) *pass {
@@ -35,9 +43,17 @@ func (r *Reconciler) begin(object *v1alpha1.KMSKeyImport) *pass {
 // observe gathers the facts that are not known yet and decides nothing.
 func (r *Reconciler) observe(ctx context.Context, p *pass) error {
 	p.observed.Now = r.clock.Now()
+	if p.desired.Deleting {
+		r.memories.deleting(p.name, p.object.UID, p.observed.Now)
+	}
 	p.observed.Memory = r.memories.of(p.name, p.object.UID, p.observed.Now)
 	if p.observed.Record == nil {
 		if err := r.observeRecord(ctx, p); err != nil {
+			return err
+		}
+	}
+	if p.desired.Deleting && p.desired.Finalizer {
+		if err := r.observeSurroundings(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -45,6 +61,9 @@ func (r *Reconciler) observe(ctx context.Context, p *pass) error {
 		return nil
 	}
 	secret, err := r.secrets.metadata(ctx, p.secretName())
+	if apierrors.IsForbidden(err) && p.observed.Surroundings.NamespaceTerminating { // which takes Roles with it
+		secret, err = plan.Secret{Presence: plan.SecretAbsent}, nil
+	}
 	p.observed.Secret = secret
 	return err
 }
@@ -52,6 +71,9 @@ func (r *Reconciler) observe(ctx context.Context, p *pass) error {
 // observeRecord finds the record that this object owns; failing that, once the key is known, the record of the key.
 func (r *Reconciler) observeRecord(ctx context.Context, p *pass) error {
 	owned, err := r.records.ownedBy(ctx, p.object.UID)
+	if err == nil && owned == nil && p.desired.Deleting && p.desired.Finalizer { // there is no other pass to see it in
+		owned, err = r.records.ownedByLive(ctx, p.object.UID)
+	}
 	if err != nil {
 		return err
 	}

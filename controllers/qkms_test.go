@@ -177,8 +177,9 @@ var _ = Describe("On QKMS", Ordered, ContinueOnFailure, func() {
 				Expect(object.Status.ValidTo.Time).To(BeTemporally("~", expires.Add(90*day), time.Minute))
 				Expect(describe(ctx, key).ValidTo.Unix()).To(Equal(object.Status.ValidTo.Unix()))
 			},
-			Entry("with Reimport", ""),
-			Entry("with Hold", "; after a deletion, ask for the import, which onMaterialDeleted: Hold waits for, by a new kms.keyimport.dev/reimport-requested-at", holding),
+			Entry("with Reimport", "; with spec.reimportPolicy: AllowInterruption the operator does that by itself"),
+			Entry("with Hold", "; with spec.reimportPolicy: AllowInterruption the operator does that by itself"+
+				"; after a deletion, ask for the import, which onMaterialDeleted: Hold waits for, by a new kms.keyimport.dev/reimport-requested-at", holding),
 		)
 
 		It("is renewed by somebody who deletes it", func(ctx context.Context) {

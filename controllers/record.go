@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
 )
 
 // The functions here return what a record becomes; they change nothing and write nothing.
@@ -21,14 +22,18 @@ func claimed(record *v1alpha1.KMSKeyRecord, owner v1alpha1.RecordOwner, now time
 		next.Labels = map[string]string{}
 	}
 	next.Labels[v1alpha1.LabelOwnerUID] = string(owner.UID)
-	return noted(next, v1alpha1.HistoryEntry{Time: seconds(now), Event: v1alpha1.HistoryClaimed})
+	message := fmt.Sprintf("the owner's UID is %s", owner.UID)
+	if before := record.Owner; before != nil { // gone while nobody was there to note it
+		message += fmt.Sprintf("; %s/%s, UID %s, which owned the key before, was deleted", before.Namespace, before.Name, before.UID)
+	}
+	return noted(next, v1alpha1.HistoryEntry{Time: seconds(now), Event: v1alpha1.HistoryClaimed, Message: message})
 }
 
-func released(record *v1alpha1.KMSKeyRecord, now time.Time) *v1alpha1.KMSKeyRecord {
+func released(record *v1alpha1.KMSKeyRecord, fate string, now time.Time) *v1alpha1.KMSKeyRecord {
 	next := noted(record.DeepCopy(), v1alpha1.HistoryEntry{
 		Time:    seconds(now),
 		Event:   v1alpha1.HistoryReleased,
-		Message: "the owner was deleted; the key keeps its material",
+		Message: oneLine("the owner was deleted; " + fate),
 	})
 	next.Owner = nil
 	delete(next.Labels, v1alpha1.LabelOwnerUID)
@@ -47,63 +52,116 @@ func succeeded(record *v1alpha1.KMSKeyRecord, intent v1alpha1.ImportIntent, answ
 	if keyMaterialID == "" && next.Imported != nil {
 		keyMaterialID = next.Imported.KeyMaterialID // the same material has the same ID
 	}
-	next.Intent, next.Hold = nil, nil
+	next.Intent, next.Hold, next.Withdrawal = nil, nil, nil
 	next.Imported = &v1alpha1.ImportedMaterial{
 		MaterialImport: intent.MaterialImport,
 		Time:           seconds(now),
 		KeyMaterialID:  keyMaterialID,
 		RequestID:      answer.RequestID,
+		Adopted:        adopted(record, intent),
 	}
-	return noted(next, v1alpha1.HistoryEntry{
-		Time:      seconds(now),
-		Event:     v1alpha1.HistoryImported,
-		Message:   particulars(intent.MaterialImport),
-		RequestID: answer.RequestID,
-	})
+	return noted(next, importEntry(next.Imported, now))
+}
+
+// adopted is whether the material was in the key before this operator: once so, always so.
+func adopted(record *v1alpha1.KMSKeyRecord, intent v1alpha1.ImportIntent) *bool {
+	if record.Imported != nil {
+		return record.Imported.Adopted
+	}
+	if intent.Cause == v1alpha1.CauseAdoption {
+		return new(true)
+	}
+	return nil
 }
 
 // confirmed is succeeded without an answer. The import was made within seconds of its intent.
 func confirmed(record *v1alpha1.KMSKeyRecord, now time.Time) *v1alpha1.KMSKeyRecord {
 	next := record.DeepCopy()
 	intent := *next.Intent
-	next.Intent = nil
-	next.Imported = &v1alpha1.ImportedMaterial{MaterialImport: intent.MaterialImport, Time: intent.Time}
-	return noted(next, v1alpha1.HistoryEntry{
-		Time:    seconds(now),
-		Event:   v1alpha1.HistoryImported,
-		Message: particulars(intent.MaterialImport) + "; the answer was lost, and the key has since shown the expiry that was sent",
-	})
+	next.Intent, next.Withdrawal = nil, nil
+	next.Imported = &v1alpha1.ImportedMaterial{MaterialImport: intent.MaterialImport, Time: intent.Time, Adopted: adopted(record, intent)}
+	entry := importEntry(next.Imported, now)
+	entry.Message += "; the answer was lost, and the key has since shown the expiry that was sent"
+	return noted(next, entry)
 }
 
-func particulars(imported v1alpha1.MaterialImport) string {
-	return fmt.Sprintf("%s of Secret %q at resourceVersion %s, %s under %s, %s", imported.Operation, imported.Secret.Name,
-		imported.Secret.ResourceVersion, imported.WrappingAlgorithm, imported.WrappingKeySpec, validity(imported))
-}
-
-// importRefused takes the intent out, or puts the one back that it took the place of.
-func importRefused(record *v1alpha1.KMSKeyRecord, unknown *v1alpha1.ImportIntent, cause *kms.Error, now time.Time) *v1alpha1.KMSKeyRecord {
+// importRefused takes the intent out, or puts the one back that it took the place of. What was sealed and KMS does not
+// take is of no use any more.
+func importRefused(
+	record *v1alpha1.KMSKeyRecord, unknown *v1alpha1.ImportIntent, sealed bool, cause *kms.Error, now time.Time,
+) *v1alpha1.KMSKeyRecord {
 	next := record.DeepCopy()
 	next.Intent = unknown.DeepCopy()
-	return noted(next, v1alpha1.HistoryEntry{
-		Time:    seconds(now),
-		Event:   v1alpha1.HistoryImportRefused,
-		Message: fmt.Sprintf("%s failed with %s; nothing was imported", cause.Operation, cmp.Or(cause.Code, string(cause.Class))),
-	})
+	if sealed && plan.Spoilt(cause) {
+		next.Withdrawal.Sealed = nil
+	}
+	entry := attemptEntry(record.Intent.MaterialImport, v1alpha1.HistoryImportRefused, now)
+	entry.Message = fmt.Sprintf("%s failed with %s; nothing was imported", cause.Operation, cmp.Or(cause.Code, string(cause.Class)))
+	return noted(next, entry)
 }
 
-// tellsTheSame reports whether two versions of a record have the same owner and tell the same of imports.
+// withdrawing says that the key's material is about to be deleted.
+func withdrawing(record *v1alpha1.KMSKeyRecord, withdrawal v1alpha1.MaterialWithdrawal) *v1alpha1.KMSKeyRecord {
+	next := record.DeepCopy()
+	next.Withdrawal = &withdrawal
+	return next
+}
+
+// withdrawn says that it was; how, where the answer was lost.
+func withdrawn(record *v1alpha1.KMSKeyRecord, requestID, how string, now time.Time) *v1alpha1.KMSKeyRecord {
+	next := record.DeepCopy()
+	completed := seconds(now)
+	next.Withdrawal.CompletedAt, next.Withdrawal.RequestID = &completed, requestID
+	entry := withdrawalEntry(next, v1alpha1.HistoryWithdrawn, now)
+	entry.RequestID = requestID
+	entry.Message = fmt.Sprintf("key material that was imported from Secret %q was deleted in KMS%s", next.Imported.Secret.Name, how)
+	return noted(next, entry)
+}
+
+// withdrawalRefused says that it was not.
+func withdrawalRefused(record *v1alpha1.KMSKeyRecord, cause *kms.Error, now time.Time) *v1alpha1.KMSKeyRecord {
+	next := record.DeepCopy()
+	entry := withdrawalEntry(next, v1alpha1.HistoryWithdrawalRefused, now)
+	entry.Message = fmt.Sprintf("%s failed with %s; nothing was deleted", cause.Operation, cmp.Or(cause.Code, string(cause.Class)))
+	next.Withdrawal = nil
+	return noted(next, entry)
+}
+
+// withdrawalForgotten says that KMS has not shown it.
+func withdrawalForgotten(record *v1alpha1.KMSKeyRecord, now time.Time) *v1alpha1.KMSKeyRecord {
+	next := record.DeepCopy()
+	entry := withdrawalEntry(next, v1alpha1.HistoryWithdrawalNotShown, now)
+	entry.Message = "the answer to the deletion of the key's material was lost, and the key still holds it"
+	next.Withdrawal = nil
+	return noted(next, entry)
+}
+
+func withdrawalEntry(record *v1alpha1.KMSKeyRecord, event v1alpha1.HistoryEvent, now time.Time) v1alpha1.HistoryEntry {
+	return v1alpha1.HistoryEntry{
+		Time:          seconds(now),
+		Event:         event,
+		Cause:         string(record.Withdrawal.Cause),
+		Secret:        record.Withdrawal.Secret.DeepCopy(),
+		Fingerprint:   record.Imported.Fingerprint,
+		KeyMaterialID: record.Imported.KeyMaterialID,
+	}
+}
+
+// tellsTheSame reports whether two versions of a record have the same owner and tell the same of imports and withdrawals.
 func tellsTheSame(one, other *v1alpha1.KMSKeyRecord) bool {
 	return equality.Semantic.DeepEqual(one.Owner, other.Owner) && equality.Semantic.DeepEqual(one.Intent, other.Intent) &&
-		equality.Semantic.DeepEqual(one.Imported, other.Imported)
+		equality.Semantic.DeepEqual(one.Imported, other.Imported) && equality.Semantic.DeepEqual(one.Withdrawal, other.Withdrawal)
 }
 
 func accepted(record *v1alpha1.KMSKeyRecord, version v1alpha1.SecretVersion, now time.Time) *v1alpha1.KMSKeyRecord {
 	next := record.DeepCopy()
 	next.Imported.Secret = version
 	return noted(next, v1alpha1.HistoryEntry{
-		Time:    seconds(now),
-		Event:   v1alpha1.HistorySecretVersionChecked,
-		Message: fmt.Sprintf("Secret %q at resourceVersion %s holds the same material", version.Name, version.ResourceVersion),
+		Time:        seconds(now),
+		Event:       v1alpha1.HistorySecretVersionChecked,
+		Secret:      &version,
+		Fingerprint: next.Imported.Fingerprint,
+		Message:     fmt.Sprintf("Secret %q at resourceVersion %s holds the same material", version.Name, version.ResourceVersion),
 	})
 }
 
@@ -115,7 +173,7 @@ func held(record *v1alpha1.KMSKeyRecord, state kms.KeyState, request string, now
 		next.Hold = &v1alpha1.KeyHold{KeyState: string(state), Time: seconds(now)}
 	}
 	if state == kms.KeyStatePendingImport {
-		next.Hold.Request = &request
+		next.Hold.Request = new(plan.Abridged(request))
 		message = "the key was seen without its material"
 	}
 	return noted(next, v1alpha1.HistoryEntry{Time: seconds(now), Event: v1alpha1.HistoryHeld, Message: message})
@@ -146,34 +204,6 @@ func holdLifted(record *v1alpha1.KMSKeyRecord, state kms.KeyState, now time.Time
 		next.Hold = nil
 	}
 	return noted(next, v1alpha1.HistoryEntry{Time: seconds(now), Event: v1alpha1.HistoryHoldLifted})
-}
-
-// noted appends to the history and drops what exceeds its limit. An event that repeats the last one takes its place, so
-// that a refusal that is tried again and again does not push out what happened before.
-func noted(record *v1alpha1.KMSKeyRecord, entry v1alpha1.HistoryEntry) *v1alpha1.KMSKeyRecord {
-	if record.Owner != nil {
-		entry.Owner = record.Owner.Namespace + "/" + record.Owner.Name
-	}
-	if last := len(record.History) - 1; last >= 0 && repeats(record.History[last], entry) {
-		record.History = record.History[:last]
-	}
-	record.History = append(record.History, entry)
-	if surplus := len(record.History) - v1alpha1.HistoryLimit; surplus > 0 {
-		record.History = record.History[surplus:]
-	}
-	return record
-}
-
-func repeats(last, next v1alpha1.HistoryEntry) bool {
-	last.Time, last.RequestID = next.Time, next.RequestID
-	return next.Event == v1alpha1.HistoryImportRefused && last == next
-}
-
-func validity(imported v1alpha1.MaterialImport) string {
-	if imported.ValidTo == nil {
-		return imported.ExpirationModel
-	}
-	return fmt.Sprintf("%s %s", imported.ExpirationModel, imported.ValidTo.UTC().Format(time.RFC3339))
 }
 
 // seconds is the precision in which the API server keeps times.

@@ -25,7 +25,7 @@ func versionOf(resourceVersion string) v1alpha1.SecretVersion {
 
 func importOf(operation v1alpha1.ImportOperation) v1alpha1.MaterialImport {
 	return v1alpha1.MaterialImport{
-		Operation: operation, Fingerprint: "fingerprint-1", Secret: versionOf("100"),
+		Operation: operation, Cause: "FirstImport", Fingerprint: "fingerprint-1", Secret: versionOf("100"),
 		ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE", WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
 	}
 }
@@ -43,8 +43,14 @@ func fullRecord() *v1alpha1.KMSKeyRecord {
 		Owner:      &owner,
 		Intent:     &intent,
 		Hold:       &v1alpha1.KeyHold{KeyState: "PendingDeletion", Time: recordStamp},
-		Imported:   &v1alpha1.ImportedMaterial{MaterialImport: importOf("Import"), Time: recordStamp, KeyMaterialID: "material-1", RequestID: "request-1"},
-		History:    []v1alpha1.HistoryEntry{{Time: recordStamp, Event: "Claimed", Owner: "payments/card-key"}},
+		Withdrawal: &v1alpha1.MaterialWithdrawal{
+			Cause: "Interruption", Secret: versionOf("100"), Time: recordStamp, NotAfter: recordStamp,
+			Sealed: &v1alpha1.SealedMaterial{
+				EncryptedKeyMaterial: []byte("wrapped"), ImportToken: []byte("token"), WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_2048",
+			},
+		},
+		Imported: &v1alpha1.ImportedMaterial{MaterialImport: importOf("Import"), Time: recordStamp, KeyMaterialID: "material-1", RequestID: "request-1"},
+		History:  []v1alpha1.HistoryEntry{{Time: recordStamp, Event: "Claimed", Owner: "payments/card-key"}},
 	}
 }
 
@@ -59,6 +65,8 @@ func without(parts ...string) *v1alpha1.KMSKeyRecord {
 			record.Intent = nil
 		case "hold":
 			record.Hold = nil
+		case "withdrawal":
+			record.Withdrawal = nil
 		case "imported":
 			record.Imported = nil
 		case "history":
@@ -85,10 +93,10 @@ func TestWhatARecordBecomes(t *testing.T) {
 				r.Owner = &v1alpha1.RecordOwner{Namespace: "payments", Name: "card-key", UID: "uid-1"}
 				r.Labels = map[string]string{"kms.keyimport.dev/owner-uid": "uid-1"}
 			},
-			entry: &v1alpha1.HistoryEntry{Time: recordStamp, Event: "Claimed", Owner: "payments/card-key"},
+			entry: &v1alpha1.HistoryEntry{Time: recordStamp, Event: "Claimed", Owner: "payments/card-key", Message: "the owner's UID is uid-1"},
 		},
 		"claimed from another": {
-			reason: "an owner that is gone is replaced, other labels stay",
+			reason: "an owner that is gone is replaced, and named, since nobody has noted its end; other labels stay",
 			before: fullRecord(),
 			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
 				return claimed(r, v1alpha1.RecordOwner{Namespace: "payments", Name: "new", UID: "uid-2"}, recordTime)
@@ -97,18 +105,38 @@ func TestWhatARecordBecomes(t *testing.T) {
 				r.Owner = &v1alpha1.RecordOwner{Namespace: "payments", Name: "new", UID: "uid-2"}
 				r.Labels["kms.keyimport.dev/owner-uid"] = "uid-2"
 			},
-			entry: &v1alpha1.HistoryEntry{Time: recordStamp, Event: "Claimed", Owner: "payments/new"},
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "Claimed", Owner: "payments/new",
+				Message: "the owner's UID is uid-2; payments/card-key, UID uid-1, which owned the key before, was deleted",
+			},
 		},
 		"released": {
 			reason: "the owner goes, the history names it, what was imported stays",
 			before: fullRecord(),
-			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return released(r, recordTime) },
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return released(r, "nothing was done to the key", recordTime)
+			},
 			want: func(r *v1alpha1.KMSKeyRecord) {
 				r.Owner = nil
 				r.Labels = map[string]string{"team": "payments"}
 			},
 			entry: &v1alpha1.HistoryEntry{
-				Time: recordStamp, Event: "Released", Owner: "payments/card-key", Message: "the owner was deleted; the key keeps its material",
+				Time: recordStamp, Event: "Released", Owner: "payments/card-key", Message: "the owner was deleted; nothing was done to the key",
+			},
+		},
+		"released with a long reason": {
+			reason: "the API server takes 1024 characters, however many bytes they have",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return released(r, strings.Repeat("é", 1100), recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Owner = nil
+				r.Labels = map[string]string{"team": "payments"}
+			},
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "Released", Owner: "payments/card-key",
+				Message: "the owner was deleted; " + strings.Repeat("é", 1000) + "…",
 			},
 		},
 		"intended": {
@@ -124,14 +152,17 @@ func TestWhatARecordBecomes(t *testing.T) {
 				return succeeded(r, intentOf("Import"), kms.ImportResult{KeyMaterialID: "material-9", RequestID: "request-9"}, recordTime)
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) {
-				r.Intent, r.Hold = nil, nil // an import fills what was held
+				r.Intent, r.Hold, r.Withdrawal = nil, nil, nil // an import fills what was held, or emptied
 				r.Imported = &v1alpha1.ImportedMaterial{
 					MaterialImport: importOf("Import"), Time: recordStamp, KeyMaterialID: "material-9", RequestID: "request-9",
 				}
 			},
 			entry: &v1alpha1.HistoryEntry{
-				Time: recordStamp, Event: "Imported", Owner: "payments/card-key", RequestID: "request-9",
-				Message: `Import of Secret "payments-material" at resourceVersion 100, RSAES_OAEP_SHA_256 under RSA_4096, KEY_MATERIAL_DOES_NOT_EXPIRE`,
+				Time: recordStamp, Event: "Imported", Owner: "payments/card-key", Cause: "FirstImport",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1", KeyMaterialID: "material-9",
+				ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE", WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
+				RequestID: "request-9",
+				Message:   `Import of Secret "payments-material" at resourceVersion 100, RSAES_OAEP_SHA_256 under RSA_4096, KEY_MATERIAL_DOES_NOT_EXPIRE`,
 			},
 		},
 		"succeeded without an ID": {
@@ -141,25 +172,30 @@ func TestWhatARecordBecomes(t *testing.T) {
 				return succeeded(r, expiring(intentOf("Reimport")), kms.ImportResult{RequestID: "request-2"}, recordTime)
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) {
-				r.Intent, r.Hold = nil, nil
+				r.Intent, r.Hold, r.Withdrawal = nil, nil, nil
 				r.Imported = &v1alpha1.ImportedMaterial{
 					MaterialImport: expiring(intentOf("Reimport")).MaterialImport, Time: recordStamp, KeyMaterialID: "material-1", RequestID: "request-2",
 				}
 			},
 			entry: &v1alpha1.HistoryEntry{
-				Time: recordStamp, Event: "Imported", Owner: "payments/card-key", RequestID: "request-2",
-				Message: `Reimport of Secret "payments-material" at resourceVersion 100, RSAES_OAEP_SHA_256 under RSA_4096, KEY_MATERIAL_EXPIRES 2026-03-01T12:00:00Z`,
+				Time: recordStamp, Event: "Imported", Owner: "payments/card-key", Cause: "FirstImport",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1", KeyMaterialID: "material-1",
+				ExpirationModel: "KEY_MATERIAL_EXPIRES", ValidTo: &recordStamp, WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
+				RequestID: "request-2",
+				Message:   `Reimport of Secret "payments-material" at resourceVersion 100, RSAES_OAEP_SHA_256 under RSA_4096, KEY_MATERIAL_EXPIRES 2026-03-01T12:00:00Z`,
 			},
 		},
 		"refused": {
 			reason: "nothing happened, and what was imported before stands",
 			before: fullRecord(),
 			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
-				return importRefused(r, nil, &kms.Error{Operation: "ImportKeyMaterial", Class: "MaterialRefused", Code: "IncorrectKeyMaterialException", Message: "not it"}, recordTime)
+				return importRefused(r, nil, false, &kms.Error{Operation: "ImportKeyMaterial", Class: "MaterialRefused", Code: "IncorrectKeyMaterialException", Message: "not it"}, recordTime)
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) { r.Intent = nil },
 			entry: &v1alpha1.HistoryEntry{
-				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key",
+				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key", Cause: "FirstImport",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1",
+				ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE", WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
 				Message: "ImportKeyMaterial failed with IncorrectKeyMaterialException; nothing was imported",
 			},
 		},
@@ -167,11 +203,13 @@ func TestWhatARecordBecomes(t *testing.T) {
 			reason: "the class says what a KMS without codes meant",
 			before: fullRecord(),
 			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
-				return importRefused(r, nil, &kms.Error{Operation: "GetParametersForImport", Class: "AccessDenied"}, recordTime)
+				return importRefused(r, nil, false, &kms.Error{Operation: "GetParametersForImport", Class: "AccessDenied"}, recordTime)
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) { r.Intent = nil },
 			entry: &v1alpha1.HistoryEntry{
-				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key",
+				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key", Cause: "FirstImport",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1",
+				ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE", WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
 				Message: "GetParametersForImport failed with AccessDenied; nothing was imported",
 			},
 		},
@@ -180,14 +218,16 @@ func TestWhatARecordBecomes(t *testing.T) {
 			before: fullRecord(),
 			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
 				earlier := expiring(intentOf("Import"))
-				return importRefused(r, &earlier, &kms.Error{Operation: "ImportKeyMaterial", Class: "InvalidState", Code: "KMSInvalidStateException"}, recordTime)
+				return importRefused(r, &earlier, false, &kms.Error{Operation: "ImportKeyMaterial", Class: "InvalidState", Code: "KMSInvalidStateException"}, recordTime)
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) {
 				earlier := expiring(intentOf("Import"))
 				r.Intent = &earlier
 			},
 			entry: &v1alpha1.HistoryEntry{
-				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key",
+				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key", Cause: "FirstImport",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1",
+				ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE", WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
 				Message: "ImportKeyMaterial failed with KMSInvalidStateException; nothing was imported",
 			},
 		},
@@ -204,10 +244,12 @@ func TestWhatARecordBecomes(t *testing.T) {
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) {
 				r.Imported = &v1alpha1.ImportedMaterial{MaterialImport: r.Intent.MaterialImport, Time: r.Intent.Time}
-				r.Intent = nil
+				r.Intent, r.Withdrawal = nil, nil
 			},
 			entry: &v1alpha1.HistoryEntry{
-				Time: metav1.NewTime(recordStamp.Add(time.Minute)), Event: "Imported", Owner: "payments/card-key",
+				Time: metav1.NewTime(recordStamp.Add(time.Minute)), Event: "Imported", Owner: "payments/card-key", Cause: "FirstImport",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1",
+				ExpirationModel: "KEY_MATERIAL_EXPIRES", ValidTo: &recordStamp, WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
 				Message: `Import of Secret "payments-material" at resourceVersion 100, RSAES_OAEP_SHA_256 under RSA_4096, KEY_MATERIAL_EXPIRES 2026-03-01T12:00:00Z` +
 					"; the answer was lost, and the key has since shown the expiry that was sent",
 			},
@@ -228,6 +270,19 @@ func TestWhatARecordBecomes(t *testing.T) {
 				return held(r, "PendingImport", "at noon", recordTime)
 			},
 			want: func(r *v1alpha1.KMSKeyRecord) { request := "at noon"; r.Hold.Request = &request },
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "Held", Owner: "payments/card-key", Message: "the key was seen without its material",
+			},
+		},
+		"held, asked at length": {
+			reason: "a request may be as long as a whole record: its digest tells it from others",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return held(r, "PendingImport", strings.Repeat("x", 262144), recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Hold.Request = new("sha256:d509bff642a353f88582e8a846ecae041c333b79c57a7a24ff310fbdb7e914e9")
+			},
 			entry: &v1alpha1.HistoryEntry{
 				Time: recordStamp, Event: "Held", Owner: "payments/card-key", Message: "the key was seen without its material",
 			},
@@ -268,7 +323,129 @@ func TestWhatARecordBecomes(t *testing.T) {
 			want: func(r *v1alpha1.KMSKeyRecord) { r.Imported.Secret = versionOf("101") },
 			entry: &v1alpha1.HistoryEntry{
 				Time: recordStamp, Event: "SecretVersionChecked", Owner: "payments/card-key",
+				Secret: new(versionOf("101")), Fingerprint: "fingerprint-1",
 				Message: `Secret "payments-material" at resourceVersion 101 holds the same material`,
+			},
+		},
+		"adopted": {
+			reason: "what the key held before is never deleted by the operator",
+			before: without("imported", "withdrawal"),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return succeeded(r, caused("Adoption", intentOf("Import")), kms.ImportResult{KeyMaterialID: "material-9", RequestID: "request-9"}, recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Imported = &v1alpha1.ImportedMaterial{
+					MaterialImport: caused("Adoption", intentOf("Import")).MaterialImport, Time: recordStamp,
+					KeyMaterialID: "material-9", RequestID: "request-9", Adopted: new(true),
+				}
+				r.Intent, r.Hold = nil, nil
+			},
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "Imported", Owner: "payments/card-key", Cause: "Adoption",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1", KeyMaterialID: "material-9",
+				ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE", WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
+				RequestID: "request-9",
+				Message:   `Import of Secret "payments-material" at resourceVersion 100, RSAES_OAEP_SHA_256 under RSA_4096, KEY_MATERIAL_DOES_NOT_EXPIRE`,
+			},
+		},
+		"withdrawing": {
+			reason: "what is about to be done is no event yet",
+			before: without("withdrawal"),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return withdrawing(r, v1alpha1.MaterialWithdrawal{Cause: "ObjectDeleted", Secret: versionOf("101"), Time: recordStamp, NotAfter: recordStamp})
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Withdrawal = &v1alpha1.MaterialWithdrawal{Cause: "ObjectDeleted", Secret: versionOf("101"), Time: recordStamp, NotAfter: recordStamp}
+			},
+		},
+		"withdrawn": {
+			reason: "the deletion and its request are evidence, and what was sealed waits for its way back",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return withdrawn(r, "request-9", "", recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) {
+				r.Withdrawal.CompletedAt, r.Withdrawal.RequestID = &recordStamp, "request-9"
+			},
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "Withdrawn", Owner: "payments/card-key", Cause: "Interruption",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1", KeyMaterialID: "material-1", RequestID: "request-9",
+				Message: `key material that was imported from Secret "payments-material" was deleted in KMS`,
+			},
+		},
+		"withdrawn, the answer lost": {
+			reason: "what the key shows stands in for the answer, which had the request ID",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return withdrawn(r, "", "; the answer was lost", recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) { r.Withdrawal.CompletedAt = &recordStamp },
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "Withdrawn", Owner: "payments/card-key", Cause: "Interruption",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1", KeyMaterialID: "material-1",
+				Message: `key material that was imported from Secret "payments-material" was deleted in KMS; the answer was lost`,
+			},
+		},
+		"withdrawal refused": {
+			reason: "the key holds what was imported, as before",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return withdrawalRefused(r, &kms.Error{Operation: "DeleteImportedKeyMaterial", Class: "AccessDenied", Code: "AccessDeniedException", Message: "not you"}, recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) { r.Withdrawal = nil },
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "WithdrawalRefused", Owner: "payments/card-key", Cause: "Interruption",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1", KeyMaterialID: "material-1",
+				Message: "DeleteImportedKeyMaterial failed with AccessDeniedException; nothing was deleted",
+			},
+		},
+		"withdrawal not shown": {
+			reason: "the answer was lost, and the key tells that nothing came of it",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return withdrawalForgotten(r, recordTime) },
+			want:   func(r *v1alpha1.KMSKeyRecord) { r.Withdrawal = nil },
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "WithdrawalNotShown", Owner: "payments/card-key", Cause: "Interruption",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1", KeyMaterialID: "material-1",
+				Message: "the answer to the deletion of the key's material was lost, and the key still holds it",
+			},
+		},
+		"sealed, refused": {
+			reason: "what KMS will never take is of no use any more",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return importRefused(r, nil, true, &kms.Error{Operation: "ImportKeyMaterial", Class: "TokenRefused", Code: "ExpiredImportTokenException"}, recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) { r.Intent, r.Withdrawal.Sealed = nil, nil },
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key", Cause: "FirstImport",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1",
+				ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE", WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
+				Message: "ImportKeyMaterial failed with ExpiredImportTokenException; nothing was imported",
+			},
+		},
+		"sealed, throttled": {
+			reason: "it is taken another time",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
+				return importRefused(r, nil, true, &kms.Error{Operation: "ImportKeyMaterial", Class: "Throttled", Code: "ThrottlingException"}, recordTime)
+			},
+			want: func(r *v1alpha1.KMSKeyRecord) { r.Intent = nil },
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "ImportRefused", Owner: "payments/card-key", Cause: "FirstImport",
+				Secret: new(versionOf("100")), Fingerprint: "fingerprint-1",
+				ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE", WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_4096",
+				Message: "ImportKeyMaterial failed with ThrottlingException; nothing was imported",
+			},
+		},
+		"unconfirmed": {
+			reason: "KMS has not shown what it said",
+			before: fullRecord(),
+			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return unconfirmed(r, recordTime) },
+			want:   func(r *v1alpha1.KMSKeyRecord) { r.Imported.Unconfirmed = new(true) },
+			entry: &v1alpha1.HistoryEntry{
+				Time: recordStamp, Event: "ImportUnconfirmed", Owner: "payments/card-key",
+				Message: "KMS answered the import with success and has not shown it since",
 			},
 		},
 	}
@@ -289,6 +466,11 @@ func TestWhatARecordBecomes(t *testing.T) {
 			}
 		})
 	}
+}
+
+func caused(cause v1alpha1.ImportCause, intent v1alpha1.ImportIntent) v1alpha1.ImportIntent {
+	intent.Cause = cause
+	return intent
 }
 
 func expiring(intent v1alpha1.ImportIntent) v1alpha1.ImportIntent {
@@ -315,7 +497,10 @@ func TestHistoryKeepsTheLast20(t *testing.T) {
 func TestRefusalsReplaceEachOther(t *testing.T) {
 	refuse := func(record *v1alpha1.KMSKeyRecord, code string, minute int) *v1alpha1.KMSKeyRecord {
 		cause := &kms.Error{Operation: "ImportKeyMaterial", Class: "Other", Code: code, Message: fmt.Sprint("said differently at ", minute)}
-		return importRefused(record, nil, cause, recordTime.Add(time.Duration(minute)*time.Minute))
+		at := recordTime.Add(time.Duration(minute) * time.Minute)
+		intent := expiring(intentOf("Reimport"))
+		intent.ValidTo = optionalTime(at.Add(time.Hour)) // which moves with every try
+		return importRefused(intended(record, intent), nil, false, cause, at)
 	}
 	again := func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord { return refuse(r, "KMSInternalException", 2) }
 	cases := map[string]struct {
@@ -366,7 +551,7 @@ func TestRefusalsReplaceEachOther(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			first := refuse(fullRecord(), "KMSInternalException", 1)
+			first := refuse(without("intent"), "KMSInternalException", 1)
 			before := first.DeepCopy()
 			var got []string
 			for _, entry := range tc.second(first).History {

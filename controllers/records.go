@@ -91,6 +91,9 @@ func (r *Reconciler) confirmRecord(ctx context.Context, p *pass) error {
 	case observed == nil && stored == nil:
 		return r.ownsNothingElse(ctx, p)
 	case observed != nil && stored != nil && observed.ResourceVersion == stored.ResourceVersion:
+		if p.observed.Ownership == plan.Ownerless {
+			return r.ownsNothingElse(ctx, p)
+		}
 		return nil
 	default:
 		return fmt.Errorf("record of the key: %w", errStale)
@@ -127,7 +130,7 @@ func (r *Reconciler) ownerGone(ctx context.Context, owner v1alpha1.RecordOwner) 
 }
 
 // releaseRecords gives up the keys of objects that no longer exist under this name: of all of them, or of all but the
-// one with the given UID. The keys keep their material.
+// one with the given UID. Nothing is done to the keys.
 func (r *Reconciler) releaseRecords(ctx context.Context, name types.NamespacedName, except types.UID) error {
 	list := &v1alpha1.KMSKeyRecordList{}
 	err := r.client.List(ctx, list, client.InNamespace(r.records.namespace), client.MatchingFields{indexOwnerName: name.String()})
@@ -143,7 +146,7 @@ func (r *Reconciler) releaseRecords(ctx context.Context, name types.NamespacedNa
 		if ownership != plan.Ownerless {
 			continue
 		}
-		if err := r.client.Update(ctx, released(record, r.clock.Now())); err != nil {
+		if err := r.client.Update(ctx, released(record, fateOf(record, plan.ReleaseObject{}), r.clock.Now())); err != nil {
 			return fmt.Errorf("release KMSKeyRecord: %w", err)
 		}
 	}

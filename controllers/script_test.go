@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms"
 )
 
 // callKind is what a call of the Reconciler is to its outside.
@@ -16,7 +17,7 @@ const (
 	kindRead   callKind = "read"   // of Kubernetes
 	kindWrite  callKind = "write"  // to Kubernetes
 	kindAsk    callKind = "ask"    // a KMS call that changes no key
-	kindEffect callKind = "effect" // ImportKeyMaterial
+	kindEffect callKind = "effect" // ImportKeyMaterial, DeleteImportedKeyMaterial
 )
 
 // madeCall is one call, as it was counted.
@@ -27,6 +28,8 @@ type madeCall struct {
 
 // script counts the calls of a Reconciler once it is armed, and has the n-th of them fail.
 type script struct {
+	assumed []localkms.Assumption // of the KMS's behaviour
+
 	armed bool
 	at    int // counts from 0; -1: none
 	way   way

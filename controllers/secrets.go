@@ -28,7 +28,7 @@ func (s secrets) metadata(ctx context.Context, name types.NamespacedName) (plan.
 		found := secretMetadata()
 		err := reader.Get(ctx, name, found)
 		if err == nil {
-			return described(found), nil
+			return described(found, nil), nil
 		}
 		if !apierrors.IsNotFound(err) {
 			return plan.Secret{}, fmt.Errorf("get metadata of Secret: %w", err)
@@ -44,11 +44,16 @@ func secretMetadata() *metav1.PartialObjectMetadata {
 	return object
 }
 
-func described(secret metav1.Object) plan.Secret {
+// described knows of a Secret of the cache, which is stripped, not whether it is leaving.
+func described(secret, owner metav1.Object) plan.Secret {
 	facts := plan.Secret{
 		Presence:        plan.SecretPresent,
 		UID:             secret.GetUID(),
 		ResourceVersion: secret.GetResourceVersion(),
+		Leaving:         secret.GetDeletionTimestamp() != nil,
+	}
+	for _, reference := range secret.GetOwnerReferences() {
+		facts.Leaving = facts.Leaving || owner != nil && reference.UID == owner.GetUID()
 	}
 	if secret.GetLabels()[v1alpha1.LabelKeyMaterial] != v1alpha1.LabelKeyMaterialConsent {
 		facts.Presence = plan.SecretNotConsenting
@@ -69,7 +74,11 @@ func (r *Reconciler) readMaterial(ctx context.Context, p *pass, rejectWeak bool)
 		return keymaterial.Material{}, fmt.Errorf("get Secret: %w", err)
 	}
 	defer wipe(secret)
-	p.observed.Secret = described(secret)
+	var leaves metav1.Object
+	if p.desired.Deleting {
+		leaves = p.object
+	}
+	p.observed.Secret = described(secret, leaves)
 	if p.observed.Secret.Presence != plan.SecretPresent {
 		return keymaterial.Material{}, nil
 	}

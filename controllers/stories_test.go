@@ -13,11 +13,13 @@ import (
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms"
 )
 
 // story is what happens to a key, one thing after the other; after each the Reconciler works until it is at rest.
 type story struct {
 	dialect kms.Dialect // empty: AWS
+	assumed []localkms.Assumption
 	before  []happening // that nothing goes wrong with
 	then    []happening // that one call fails in
 	ends    string      // the conditions at the end; empty: Ready and nothing else
@@ -28,13 +30,15 @@ type story struct {
 	requested bool
 	// unverifiable is an import into QKMS without an expiry: where its answer is lost, a person decides.
 	unverifiable bool
+	// emptied is a key without material at the end.
+	emptied bool
 }
 
 type happening func(*world)
 
 const (
 	imported    = "Ready=True Imported"
-	expiresSoon = "Expiring=True ExpiresSoon, Ready=True Imported" // on QKMS, where nothing is renewed
+	expiresSoon = "Expiring=True ExpiresSoon, Ready=True Imported, RenewalNeedsInterruption=True NoImportOverMaterial" // on QKMS
 	day         = 24 * time.Hour
 )
 
@@ -120,6 +124,7 @@ func both(one, other specChange) specChange {
 
 func permanent(spec *v1alpha1.KMSKeyImportSpec) {
 	spec.Expiration, spec.Suspend, spec.OnMaterialDeleted = nil, nil, v1alpha1.DeletionReimport
+	spec.DeletionPolicy = v1alpha1.DeletionRetain
 }
 
 func fixed(ahead time.Duration) specChange {
@@ -155,7 +160,7 @@ func create(change specChange) happening {
 					SecretRef: v1alpha1.SecretKeyReference{Name: "material", Key: "material"}, Encoding: "Raw", WeakMaterialPolicy: "Reject",
 				},
 				Wrapping:          &v1alpha1.Wrapping{Algorithm: "RSAES_OAEP_SHA_256", KeySpec: "RSA_2048"}, // which is fast
-				OnMaterialDeleted: v1alpha1.DeletionReimport,
+				OnMaterialDeleted: v1alpha1.DeletionReimport, ReimportPolicy: v1alpha1.ReimportInPlace, DeletionPolicy: v1alpha1.DeletionRetain,
 			},
 		}
 		change(&object.Spec)

@@ -48,6 +48,7 @@ const (
 var (
 	environment *envtest.Environment
 	admin       *envtest.AuthenticatedUser
+	itself      *envtest.AuthenticatedUser // the operator, with the rights of config/rbac and no others
 	cluster     *rest.Config
 	scheme      *runtime.Scheme
 	k8s         client.Client // admin's, not cached
@@ -88,6 +89,9 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	k8s, err = client.New(cluster, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})).To(Succeed())
+	createRoles(ctx)
+	itself, err = environment.AddUser(envtest.User{Name: "system:serviceaccount:" + operatorNamespace + ":" + operatorName}, nil)
+	Expect(err).NotTo(HaveOccurred())
 	recordObjects()
 
 	// It would take what the operator must not even offer to it.
@@ -111,22 +115,23 @@ type runningOperator struct {
 type settings struct {
 	parametersRate float64
 	namespaces     []string
+	home           string // the operator's own namespace
 }
 
 // startOperator starts a new process's worth of state: caches, memories and limiter are empty.
 func startOperator(changes ...func(*settings)) *runningOperator {
 	GinkgoHelper()
-	s := settings{parametersRate: 1000}
+	s := settings{parametersRate: 1000, home: operatorNamespace}
 	for _, change := range changes {
 		change(&s)
 	}
 	skipNameValidation := true
-	ownConfig := rest.CopyConfig(cluster)
+	ownConfig := rest.CopyConfig(itself.Config())
 	ownConfig.UserAgent = operatorName // which the API server puts down as the manager of each field that it writes
 	ownConfig.Wrap(apiWire.around)
 	manager, err := ctrl.NewManager(ownConfig, ctrl.Options{
 		Scheme:     scheme,
-		Cache:      controllers.CacheOptions(operatorNamespace, s.namespaces),
+		Cache:      controllers.CacheOptions(s.home, s.namespaces),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: &skipNameValidation},
 	})
@@ -148,7 +153,7 @@ func startOperator(changes ...func(*settings)) *runningOperator {
 		Dialect:        local.dialect,
 		Recorder:       manager.GetEventRecorder("kms-key-import-operator"),
 		Clock:          &now,
-		Namespace:      operatorNamespace,
+		Namespace:      s.home,
 		Watched:        s.namespaces,
 		Resync:         time.Hour,
 		ParametersRate: s.parametersRate,

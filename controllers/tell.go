@@ -13,17 +13,40 @@ import (
 
 // The actions of events, in the sense of events.k8s.io.
 const (
-	eventActionImport  = "Import"
-	eventActionObserve = "Observe"
+	eventActionImport   = "Import"
+	eventActionWithdraw = "Withdraw"
+	eventActionRelease  = "Release"
+	eventActionObserve  = "Observe"
 )
 
-// tellImports writes events and log lines about imports that succeeded, and that the record tells of already.
-func (r *Reconciler) tellImports(ctx context.Context, p *pass) {
-	for _, operation := range p.imports {
-		logf.FromContext(ctx).Info("Imported key material", "operation", operation, "keyARN", p.keyARN)
+// tellEffects writes events and log lines about what was done to the key, and that the record tells of already.
+func (r *Reconciler) tellEffects(ctx context.Context, p *pass) {
+	for _, done := range p.done {
+		if done.withdrawn != "" {
+			logf.FromContext(ctx).Info("Deleted key material in KMS", "cause", done.withdrawn, "keyARN", p.keyARN)
+			r.recorder.Eventf(p.object, nil, corev1.EventTypeNormal, v1alpha1.ReasonMaterialWithdrawn, eventActionWithdraw,
+				"%s: key material was deleted from %s", done.withdrawn, p.keyARN)
+			continue
+		}
+		logf.FromContext(ctx).Info("Imported key material", "operation", done.imported, "cause", done.cause, "keyARN", p.keyARN)
 		r.recorder.Eventf(p.object, nil, corev1.EventTypeNormal, v1alpha1.ReasonImported, eventActionImport,
-			"%s: key material of Secret %s was imported into %s", operation, p.desired.Material.SecretRef.Name, p.keyARN)
+			"%s: key material of Secret %s was imported into %s", done.imported, p.desired.Material.SecretRef.Name, p.keyARN)
 	}
+}
+
+// tellRelease says what became of the key's material, where that is not what the object asked for.
+func (r *Reconciler) tellRelease(
+	ctx context.Context, p *pass, record *v1alpha1.KMSKeyRecord, action plan.ReleaseObject, fate string,
+) {
+	unknown, reason := outcomeUnknown(record), v1alpha1.ReasonMaterialRetained
+	switch {
+	case action.Interrupted != "", unknown && record.Withdrawal.Cause == v1alpha1.WithdrawnForReimport:
+		reason = v1alpha1.ReasonKeyInterrupted
+	case action.Retained == "" && !unknown:
+		return
+	}
+	logf.FromContext(ctx).Info("Released a deleted object", "reason", reason, "message", fate)
+	r.recorder.Eventf(p.object, nil, corev1.EventTypeWarning, reason, eventActionRelease, "%s", fate)
 }
 
 // tellOutcome does so for an outcome that is new.

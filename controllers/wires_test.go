@@ -6,24 +6,37 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // wire carries the operator's requests to the local KMS. It counts them, and specs put faults into it.
 type wire struct {
 	next http.RoundTripper
 
-	mutex  sync.Mutex
-	counts map[string]int // by key and operation
-	faults map[string]fault
+	mutex   sync.Mutex
+	counts  map[string]int // by key and operation
+	faults  map[string]fault
+	imports map[string][]sentImport // by key
+}
+
+// sentImport is what a request to import says beside the material itself.
+type sentImport struct {
+	ExpirationModel string
+	ValidTo         int64 // seconds since the epoch; zero when it is left out
+	ImportType      string
+	KeyMaterialID   string `json:"KeyMaterialId"`
 }
 
 // fault answers a request, with or without passing it on.
 type fault func(pass func() (*http.Response, error)) (*http.Response, error)
 
 func newWire(next http.RoundTripper) *wire {
-	return &wire{next: next, counts: map[string]int{}, faults: map[string]fault{}}
+	return &wire{next: next, counts: map[string]int{}, faults: map[string]fault{}, imports: map[string][]sentImport{}}
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -35,6 +48,7 @@ func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	request.Body = io.NopCloser(bytes.NewReader(body))
 	var named struct {
 		KeyID string `json:"KeyId"`
+		sentImport
 	}
 	if err := json.Unmarshal(body, &named); err != nil {
 		return nil, err
@@ -43,6 +57,9 @@ func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	name := shortID(named.KeyID) + " " + operation
 	w.mutex.Lock()
 	w.counts[name]++
+	if operation == "ImportKeyMaterial" {
+		w.imports[shortID(named.KeyID)] = append(w.imports[shortID(named.KeyID)], named.sentImport)
+	}
 	answer := w.faults[name]
 	w.mutex.Unlock()
 	pass := func() (*http.Response, error) { return w.next.RoundTrip(request) }
@@ -78,9 +95,16 @@ func (w *wire) count(keyID, operation string) int {
 	return w.counts[shortID(keyID)+" "+operation]
 }
 
+// sent are the imports that were asked of a key, in order.
+func (w *wire) sent(keyID string) []sentImport {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return slices.Clone(w.imports[shortID(keyID)])
+}
+
 // changes counts the requests that may change a key or spend the scarce quota.
 func (w *wire) changes(keyID string) int {
-	return w.count(keyID, "GetParametersForImport") + w.count(keyID, "ImportKeyMaterial")
+	return w.count(keyID, "GetParametersForImport") + w.count(keyID, "ImportKeyMaterial") + w.count(keyID, "DeleteImportedKeyMaterial")
 }
 
 // allChanges are those of all keys.
@@ -89,7 +113,8 @@ func (w *wire) allChanges() int {
 	defer w.mutex.Unlock()
 	total := 0
 	for name, count := range w.counts {
-		if strings.HasSuffix(name, " GetParametersForImport") || strings.HasSuffix(name, " ImportKeyMaterial") {
+		_, operation, _ := strings.Cut(name, " ")
+		if operation != "DescribeKey" {
 			total += count
 		}
 	}
@@ -116,17 +141,20 @@ func unreachable(func() (*http.Response, error)) (*http.Response, error) {
 }
 
 // answerLost gets through, once, and the answer is lost on the way back; from then on it is as without the fault.
-func answerLost() fault {
-	var once sync.Once
+func answerLost() fault { return answersLost(1) }
+
+// answersLost is answerLost, so many times.
+func answersLost(count int64) fault {
+	var lost atomic.Int64
 	return func(pass func() (*http.Response, error)) (*http.Response, error) {
 		response, err := pass()
-		once.Do(func() {
-			if err == nil {
-				_ = response.Body.Close()
-			}
-			response, err = nil, errors.New("connection reset by the test")
-		})
-		return response, err
+		if lost.Add(1) > count {
+			return response, err
+		}
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		return nil, errors.New("connection reset by the test")
 	}
 }
 
@@ -170,6 +198,31 @@ type apiCalls struct {
 	writes      map[string]int // by resource; events and leases apart
 	secretReads int            // of data, metadata-only reads apart
 	ahead       func(*http.Request)
+	refused     func(*http.Request) bool // requests that get no further than here
+	refusal     int                      // and what they are answered with
+}
+
+// refuse has requests that match answered with an error, until the end of the spec or until it is called with nil.
+func (a *apiCalls) refuse(matches func(*http.Request) bool, status int) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.refused, a.refusal = matches, status
+}
+
+// refuses is the status that a request is refused with; 0 lets it pass.
+func (a *apiCalls) refuses(request *http.Request) int {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if a.refused == nil || !a.refused(request) {
+		return 0
+	}
+	return a.refusal
+}
+
+// once matches the first request that matches.
+func once(matches func(*http.Request) bool) func(*http.Request) bool {
+	var matched atomic.Bool
+	return func(request *http.Request) bool { return matches(request) && matched.CompareAndSwap(false, true) }
 }
 
 // aheadOf runs something once, just ahead of the next request that matches.
@@ -197,9 +250,24 @@ func writesRecord(request *http.Request) bool {
 	return request.Method != http.MethodGet && strings.Contains(request.URL.Path, "/kmskeyrecords")
 }
 
+func readsNamespace(request *http.Request) bool {
+	return request.Method == http.MethodGet && strings.HasPrefix(request.URL.Path, "/api/v1/namespaces/") && strings.Count(request.URL.Path, "/") == 4
+}
+
+func patchesObject(request *http.Request) bool {
+	return request.Method == http.MethodPatch && strings.Contains(request.URL.Path, "/kmskeyimports/")
+}
+
 func (a *apiCalls) around(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
 		a.note(request)
+		if status := a.refuses(request); status != 0 {
+			reason := map[int]metav1.StatusReason{http.StatusForbidden: metav1.StatusReasonForbidden}[status]
+			return jsonAnswer(status, metav1.Status{
+				TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+				Code: int32(status), Reason: reason, Message: "refused by the test",
+			}), nil
+		}
 		return next.RoundTrip(request)
 	})
 }

@@ -76,6 +76,7 @@ type world struct {
 
 	made       []kms.Expiry // imports that KMS made, in order
 	madeBefore int          // the second part of the story
+	withdrawn  int          // withdrawals that KMS made
 	passes     int
 
 	fingerprintKey []byte // once it is there
@@ -95,7 +96,7 @@ func newOrigin(t *testing.T) origin {
 	o := origin{scheme: runtime.NewScheme(), wrappingKeys: localkms.NewWrappingKeys(), services: map[kms.Dialect]kms.Service{}}
 	t.Cleanup(func() { _ = o.wrappingKeys.Close() })
 	// What the Reconciler touches and no more: the fake client goes through all of it at every write.
-	o.scheme.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.Secret{}, &corev1.SecretList{})
+	o.scheme.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.Secret{}, &corev1.SecretList{}, &corev1.Namespace{})
 	if err := v1alpha1.AddToScheme(o.scheme); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,8 @@ func newWorld(t *testing.T, from origin, dialect kms.Dialect, s *script) *world 
 	w.indexes = indexes{builder, map[string]client.IndexerFunc{}}
 	w.must(addIndexes(t.Context(), w.indexes))
 	w.objects = builder.Build()
-	w.startKMS(from.wrappingKeys)
+	w.startKMS(from.wrappingKeys, s.assumed)
+	w.must(w.objects.Create(w.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: worldNamespace}}))
 	w.createSecret()
 	w.restart()
 	return w
@@ -169,11 +171,11 @@ func (i indexes) match(record *v1alpha1.KMSKeyRecord, options []client.ListOptio
 }
 
 // startKMS starts a local KMS that no network lies in front of.
-func (w *world) startKMS(wrappingKeys *localkms.WrappingKeys) {
+func (w *world) startKMS(wrappingKeys *localkms.WrappingKeys, assumed []localkms.Assumption) {
 	w.t.Helper()
 	options := localkms.Options{Dialect: localkms.Dialect(w.dialect), Now: w.clock.Now, WrappingKeys: wrappingKeys}
 	if w.dialect == kms.DialectQKMS {
-		options.Assume = []localkms.Assumption{localkms.EpochTimestamps} // for the SDK of admin
+		options.Assume = append([]localkms.Assumption{localkms.EpochTimestamps}, assumed...) // for the SDK of admin
 	}
 	server, err := localkms.New(options)
 	w.must(err)
@@ -223,6 +225,9 @@ func (w *world) restart() {
 		},
 		Update: func(ctx context.Context, next client.WithWatch, object client.Object, options ...client.UpdateOption) error {
 			return w.write("update "+kindOf(object), func() error { return next.Update(ctx, object, options...) })
+		},
+		Patch: func(ctx context.Context, next client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			return w.write("patch "+kindOf(object), func() error { return next.Patch(ctx, object, patch, options...) })
 		},
 		SubResourceUpdate: func(ctx context.Context, next client.Client, subResource string, object client.Object, options ...client.SubResourceUpdateOption) error {
 			return w.write("update "+subResource, func() error { return next.SubResource(subResource).Update(ctx, object, options...) })
@@ -296,6 +301,19 @@ func (s scriptedKMS) ImportKeyMaterial(ctx context.Context, request kms.ImportRe
 		result, err = s.w.kms.ImportKeyMaterial(ctx, request)
 		if err == nil {
 			s.w.made = append(s.w.made, request.Expiry)
+		}
+		return err
+	})
+	return result, err
+}
+
+// DeleteImportedKeyMaterial implements kms.Service.
+func (s scriptedKMS) DeleteImportedKeyMaterial(ctx context.Context, request kms.DeletionRequest) (result kms.DeletionResult, err error) {
+	s.w.checkWithdrawal(request)
+	err = s.w.script.call(kindEffect, "DeleteImportedKeyMaterial", func() (err error) {
+		result, err = s.w.kms.DeleteImportedKeyMaterial(ctx, request)
+		if err == nil {
+			s.w.withdrawn++
 		}
 		return err
 	})
@@ -384,10 +402,11 @@ func (w *world) getCached(ctx context.Context, next client.WithWatch, key client
 
 // listCached lists from the cache: while that lags, the record as it was when the last pass began.
 func (w *world) listCached(ctx context.Context, next client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-	if !w.lags {
+	found, ofRecords := list.(*v1alpha1.KMSKeyRecordList)
+	if !w.lags || !ofRecords {
 		return next.List(ctx, list, options...)
 	}
-	if found := list.(*v1alpha1.KMSKeyRecordList); w.pastRecord != nil && w.indexes.match(w.pastRecord, options) {
+	if w.pastRecord != nil && w.indexes.match(w.pastRecord, options) {
 		found.Items = []v1alpha1.KMSKeyRecord{*w.pastRecord.DeepCopy()}
 	}
 	return nil
@@ -403,7 +422,9 @@ func (w *world) rest() {
 	var last ending
 	for range passesUntilAtRest {
 		fired := w.script.fired
-		w.pastRecord, w.pastObject = w.record(), w.object()
+		if !w.lags {
+			w.pastRecord, w.pastObject = w.record(), w.object()
+		}
 		last = w.pass()
 		w.lags = w.lagging && w.script.fired && !fired && w.pastObject != nil
 		w.checkPass(last)
@@ -456,7 +477,7 @@ func (w *world) pass() (end ending) {
 func (w *world) atRest(end ending) bool {
 	object := w.object()
 	switch {
-	case w.wrote > 0 || w.lags || !end.whole():
+	case w.wrote > 0 || w.lags || !end.whole(), object != nil && object.DeletionTimestamp != nil:
 		return false
 	case object == nil || object.Spec.Suspend != nil:
 		return true

@@ -1,0 +1,116 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
+)
+
+// setFinalizer adds the finalizer or takes it off. A last version of the object that is gone by then is what was wanted.
+func (r *Reconciler) setFinalizer(ctx context.Context, p *pass, wanted bool) error {
+	changed := p.object.DeepCopy()
+	if wanted {
+		controllerutil.AddFinalizer(changed, v1alpha1.FinalizerKeyMaterial)
+	} else {
+		controllerutil.RemoveFinalizer(changed, v1alpha1.FinalizerKeyMaterial)
+	}
+	patch := client.MergeFromWithOptions(p.object, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, changed, patch); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("patch finalizers of KMSKeyImport: %w", err)
+	}
+	changed.Status = p.object.Status
+	p.object, p.desired.Finalizer = changed, wanted
+	return nil
+}
+
+// releaseObject gives up the key first, so that the record says why, and then lets the object go.
+func (r *Reconciler) releaseObject(ctx context.Context, p *pass, action plan.ReleaseObject) error {
+	if p.observed.Ownership == plan.Mine {
+		record := p.observed.Record
+		fate := fateOf(record, action)
+		if err := r.client.Update(ctx, released(record, fate, r.clock.Now())); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("release KMSKeyRecord: %w", err)
+		}
+		p.observed.Record, p.observed.Ownership = nil, plan.Unclaimed
+		r.tellRelease(ctx, p, record, action, fate)
+	}
+	return r.setFinalizer(ctx, p, false)
+}
+
+// fateOf is what became of the material of a key that is given up, as far as its record tells.
+func fateOf(record *v1alpha1.KMSKeyRecord, action plan.ReleaseObject) string {
+	switch {
+	case action.Interrupted != "" && record.Intent != nil:
+		return "an import into the key that the operator had emptied was not answered, so whether it holds its material is not known: " + action.Interrupted
+	case action.Interrupted != "":
+		return "the key is left without the material that the operator deleted in order to import it again: " + action.Interrupted
+	case outcomeUnknown(record):
+		return "whether the key's material was deleted is not known"
+	case record.Withdrawal != nil && action.Retained == "":
+		return "the key's material was deleted"
+	case action.Retained != "":
+		return "the key's material was not deleted: " + action.Retained
+	default:
+		return "nothing was done to the key"
+	}
+}
+
+// outcomeUnknown reports whether a withdrawal may have been made whose answer was lost.
+func outcomeUnknown(record *v1alpha1.KMSKeyRecord) bool {
+	return record.Withdrawal != nil && record.Withdrawal.CompletedAt == nil
+}
+
+// observeSurroundings tells whether the key is wanted after this object is gone.
+func (r *Reconciler) observeSurroundings(ctx context.Context, p *pass) error {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	err := r.live.Get(ctx, types.NamespacedName{Name: p.object.Namespace}, namespace)
+	if err != nil && !apierrors.IsForbidden(err) {
+		return fmt.Errorf("get Namespace: %w", err)
+	}
+	heir, listErr := r.heir(ctx, p)
+	p.observed.Surroundings = plan.Surroundings{
+		NamespaceTerminating: namespace.DeletionTimestamp != nil,
+		NamespaceHidden:      err != nil,
+		Heir:                 heir,
+	}
+	return listErr
+}
+
+// heir reports whether another object, which is not being deleted, names this object's key: the same manifest under
+// another name perhaps. An alias is known by where it led to or, in the same namespace, as long as that is not known.
+func (r *Reconciler) heir(ctx context.Context, p *pass) (bool, error) {
+	if p.observed.Ownership != plan.Mine {
+		return false, nil
+	}
+	list := &v1alpha1.KMSKeyImportList{}
+	if err := r.client.List(ctx, list); err != nil {
+		return false, fmt.Errorf("list KMSKeyImports: %w", err)
+	}
+	keyARN := p.observed.Record.KeyARN
+	for i := range list.Items {
+		other := &list.Items[i]
+		if other.UID != p.object.UID && other.DeletionTimestamp == nil &&
+			(mayName(other, keyARN, p.object.Namespace) || other.Spec.KeyID == p.desired.KeyID) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func mayName(object *v1alpha1.KMSKeyImport, keyARN, namespace string) bool {
+	keyID := object.Spec.KeyID
+	isAlias := strings.HasPrefix(keyID, "alias/") || strings.Contains(keyID, ":alias/")
+	return keyARNOf(object) == keyARN || keyID == keyARN || strings.HasSuffix(keyARN, "/"+keyID) ||
+		isAlias && object.Status.Key == nil && object.Namespace == namespace
+}
