@@ -5,7 +5,8 @@ package kill_test
 import "sync"
 
 // A moment is a point in the dealings of a manager with KMS and the API server that can be told from outside. "received"
-// is before anything was done about a request, "done" is after, when the answer is still to come.
+// is before anything was done about a request, "done" is after, when the answer is still to come, and "answered" is when
+// that has been sent.
 type moment string
 
 const (
@@ -17,6 +18,19 @@ const (
 	intentDone     moment = "record with intent done"
 	holdReceived   moment = "record with hold received"
 	holdDone       moment = "record with hold done"
+
+	finalizerReceived   moment = "finalizer received"
+	finalizerDone       moment = "finalizer done"
+	withdrawingReceived moment = "record with withdrawal received"
+	withdrawingDone     moment = "record with withdrawal done"
+	deletionReceived    moment = "DeleteImportedKeyMaterial received"
+	deletionDone        moment = "DeleteImportedKeyMaterial done"
+	deletionAnswered    moment = "DeleteImportedKeyMaterial answered"
+	withdrawnReceived   moment = "record with completed withdrawal received"
+	withdrawnDone       moment = "record with completed withdrawal done"
+	releasedReceived    moment = "record released after withdrawal received"
+	releasedDone        moment = "record released after withdrawal done"
+
 	resultReceived moment = "record with result received"
 	resultDone     moment = "record with result done"
 	statusReceived moment = "status received"

@@ -75,21 +75,33 @@ func (d *apiDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // momentsOf are the moments of a write that matters, before and after.
 func momentsOf(r *http.Request) (received, done moment) {
 	switch {
+	case r.Method == http.MethodPatch && strings.Contains(r.URL.Path, "/kmskeyimports/"):
+		return finalizerReceived, finalizerDone
 	case r.Method != http.MethodPost && r.Method != http.MethodPut:
 		return "", ""
 	case strings.Contains(r.URL.Path, "/kmskeyrecords"):
-		switch record := recordIn(r); {
-		case record.Intent != nil:
-			return intentReceived, intentDone
-		case record.Hold != nil:
-			return holdReceived, holdDone
-		default:
-			return resultReceived, resultDone
-		}
+		return momentsOfRecord(recordIn(r))
 	case strings.Contains(r.URL.Path, "/kmskeyimports/"):
 		return statusReceived, statusDone
 	default:
 		return "", ""
+	}
+}
+
+func momentsOfRecord(record v1alpha1.KMSKeyRecord) (received, done moment) {
+	switch {
+	case record.Intent != nil:
+		return intentReceived, intentDone
+	case record.Hold != nil:
+		return holdReceived, holdDone
+	case record.Withdrawal == nil:
+		return resultReceived, resultDone
+	case record.Withdrawal.CompletedAt == nil:
+		return withdrawingReceived, withdrawingDone
+	case record.Owner != nil:
+		return withdrawnReceived, withdrawnDone
+	default:
+		return releasedReceived, releasedDone
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms"
 )
 
 // recordName is the name of the record of a key.
@@ -62,6 +63,9 @@ type facts struct {
 	kms     *types.KeyMetadata
 	imports []string
 	strays  int // how many of the last imports nobody could write down
+
+	deletions []string // the request IDs of those of its material by managers
+	unheard   bool     // KMS is one to which no import is sent again that may have succeeded
 }
 
 // check compares every key with its object. It is for a world in which nothing moves.
@@ -81,7 +85,14 @@ func (f *fleet) check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		found[name] = &facts{kms: answer.KeyMetadata, imports: f.w.kms.succeeded(k.arn), strays: f.strays}
+		found[name] = &facts{
+			kms: answer.KeyMetadata, imports: f.w.kms.succeeded(k.arn), strays: f.strays,
+			deletions: f.w.kms.deletionsOf(k.arn), unheard: f.w.dialect == localkms.QKMS,
+		}
+	}
+	bySecret := map[k8stypes.NamespacedName]*facts{}
+	for name, k := range f.byName {
+		bySecret[k8stypes.NamespacedName{Namespace: name.Namespace, Name: k.secret}] = found[name]
 	}
 	for i := range objects.Items {
 		if one := found[client.ObjectKeyFromObject(&objects.Items[i])]; one != nil {
@@ -89,7 +100,7 @@ func (f *fleet) check(ctx context.Context) error {
 		}
 	}
 	for i := range secrets.Items {
-		if one := found[client.ObjectKeyFromObject(&secrets.Items[i])]; one != nil {
+		if one := bySecret[client.ObjectKeyFromObject(&secrets.Items[i])]; one != nil {
 			one.secret = &secrets.Items[i]
 		}
 	}
@@ -181,43 +192,57 @@ func (k *key) checkRecord(f *facts) []string {
 		"the record is that of the key":             f.record.KeyARN == k.arn,
 		"the owner is the object":                   f.record.Owner.UID == f.object.UID,
 		"no intent is left":                         f.record.Intent == nil,
+		"no withdrawal is left":                     f.record.Withdrawal == nil,
+		"what was adopted stays so, and no more":    (imported.Adopted != nil && *imported.Adopted) == k.adopted,
 		"the record holds what was deleted":         held == k.left,
 		"the fingerprint is that of the first time": imported.Fingerprint == k.fingerprint,
 		"the record knows the Secret as it is":      imported.Secret.UID == f.secret.UID && imported.Secret.ResourceVersion == f.secret.ResourceVersion,
-		"the record tells of the last import":       slices.Contains(f.imports[max(0, len(f.imports)-1-f.strays):], imported.RequestID),
+		"the record tells of the last import":       f.knows(f.imports[max(0, len(f.imports)-1-f.strays):], imported.RequestID),
 		"the record has KMS's ID of the material":   f.kms.CurrentKeyMaterialId == nil || imported.KeyMaterialID == *f.kms.CurrentKeyMaterialId,
 		"the import counts as confirmed":            imported.Unconfirmed == nil,
 	})...)
 }
 
+// knows reports whether KMS has carried out what the record tells of. An answer that nobody heard has told nobody its ID.
+func (f *facts) knows(done []string, requestID string) bool {
+	return slices.Contains(done, requestID) || requestID == "" && f.unheard && len(done) > 0
+}
+
 // checkHistory reads the last 20 entries.
 func (k *key) checkHistory(f *facts) []string {
-	var claimed, imported, untrue int
-	inOrder := true
+	count := map[v1alpha1.HistoryEvent]int{}
+	untrue, inOrder := 0, true
+	var before v1alpha1.HistoryEntry
 	for i, entry := range f.record.History {
-		inOrder = inOrder && (i == 0 || !entry.Time.Before(&f.record.History[i-1].Time))
+		inOrder = inOrder && (i == 0 || !entry.Time.Before(&before.Time))
+		count[entry.Event]++
 		switch entry.Event {
 		case v1alpha1.HistoryClaimed:
-			claimed++
-			inOrder = inOrder && i == 0
+			inOrder = inOrder && (i == 0 || before.Event == v1alpha1.HistoryReleased)
 		case v1alpha1.HistoryImported:
-			imported++
-			inOrder = inOrder && slices.Contains(f.imports, entry.RequestID)
-		case v1alpha1.HistoryImportRefused, v1alpha1.HistorySecretVersionChecked:
+			inOrder = inOrder && f.knows(f.imports, entry.RequestID)
+		case v1alpha1.HistoryWithdrawn: // the answer may have been lost, and somebody else may have done it then
+			inOrder = inOrder && (entry.RequestID == "" || slices.Contains(f.deletions, entry.RequestID))
+		case v1alpha1.HistoryReleased, v1alpha1.HistoryImportRefused, v1alpha1.HistorySecretVersionChecked:
 		case v1alpha1.HistoryHeld, v1alpha1.HistoryHoldLifted:
 			inOrder = inOrder && k.holds()
-		case v1alpha1.HistoryReleased, v1alpha1.HistoryImportUnconfirmed, v1alpha1.HistoryImportConfirmed:
+		case v1alpha1.HistoryImportUnconfirmed, v1alpha1.HistoryImportConfirmed,
+			v1alpha1.HistoryWithdrawalRefused, v1alpha1.HistoryWithdrawalNotShown:
 			untrue++
 		default:
 			untrue++
 		}
+		before = entry
 	}
 	whole := len(f.record.History) < v1alpha1.HistoryLimit
+	claimed, imported := count[v1alpha1.HistoryClaimed], count[v1alpha1.HistoryImported]
 	return problems(map[string]bool{
-		"the history is in order, and KMS knows its imports":   inOrder,
+		"the history is in order, and KMS knows what it tells": inOrder,
 		"the history tells of nothing that did not happen":     untrue == 0,
-		"the key was claimed once, before anything else":       claimed == 1 || claimed == 0 && !whole,
+		"the key was claimed by each object, after the last":   claimed == k.applied || claimed < k.applied && !whole,
+		"the key was released by each object but the last":     count[v1alpha1.HistoryReleased] == k.applied-1 || !whole,
 		"the history tells of no more imports than there were": imported <= len(f.imports) && (imported > 0 || !whole),
+		"the history tells of no other withdrawals":            count[v1alpha1.HistoryWithdrawn] <= k.permits,
 	})
 }
 
@@ -238,6 +263,7 @@ func (k *key) checkObject(f *facts) []string {
 		"the status is about the spec as it is": f.object.Status.ObservedGeneration != nil && *f.object.Status.ObservedGeneration == f.object.Generation,
 		"kstatus says the same":                 kstatusOf(f.object) == computed,
 		"every request was answered":            isAnswered(f.object),
+		"it has the finalizer if it needs it":   slices.Contains(f.object.Finalizers, v1alpha1.FinalizerKeyMaterial) == k.needsFinalizer(),
 		"a renewal is planned where one is due": (f.object.Status.RenewalTime != nil) == k.expires(),
 	})
 }

@@ -25,41 +25,56 @@ type fleet struct {
 	keys     []*key
 	byName   map[k8stypes.NamespacedName]*key
 	requests int
-	struckAt time.Time // when the leader was paused
-	strays   int       // how many imports a leader may have sent that was overtaken: they are in no record
+	byHand   int          // how often people have deleted what a manager was about to, and has not
+	retained map[fate]int // how many objects went and left the material in the key
+	struckAt time.Time    // when the leader was paused
+	strays   int          // how many imports a leader may have sent that was overtaken: they are in no record
 }
 
 // newFleet makes the keys in KMS. Their objects come later.
 func newFleet(t *testing.T, w *world, size int) *fleet {
 	t.Helper()
-	f := &fleet{w: w, byName: map[k8stypes.NamespacedName]*key{}}
+	f := &fleet{w: w, byName: map[k8stypes.NamespacedName]*key{}, retained: map[fate]int{}}
 	for n := range size {
-		k := newKey(n, w.namespaces[n/2%len(w.namespaces)])
-		k.arn = w.createKey(t, k.spec)
-		k.object.KeyID = k.arn
-		f.keys = append(f.keys, k)
-		f.byName[k.name] = k
+		f.add(t, newKey(n, w.namespaces[n/2%len(w.namespaces)]))
 	}
 	return f
 }
 
+// add makes a key in KMS, with its material where it is to be adopted.
+func (f *fleet) add(t *testing.T, k *key) {
+	t.Helper()
+	k.arn = f.w.createKey(t, k.spec)
+	k.object.KeyID = k.arn
+	f.keys = append(f.keys, k)
+	f.byName[k.name] = k
+	if !k.adopted {
+		return
+	}
+	if err := k.bringIn(t.Context(), f.w); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // create makes the Secret and the object of a key.
 func (f *fleet) create(ctx context.Context, k *key) error {
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: k.name.Namespace, Name: k.name.Name, Labels: map[string]string{"kms.keyimport.dev/key-material": "true"}},
-		Data:       map[string][]byte{"material": k.value},
-	}
-	if err := f.w.k8s.Create(ctx, secret); err != nil {
+	if err := f.createSecret(ctx, k); err != nil {
 		return err
 	}
-	object := &v1alpha1.KMSKeyImport{ObjectMeta: metav1.ObjectMeta{Namespace: k.name.Namespace, Name: k.name.Name}, Spec: k.object}
-	return f.w.k8s.Create(ctx, object)
+	return f.apply(ctx, k)
+}
+
+func (f *fleet) createSecret(ctx context.Context, k *key) error {
+	return f.w.k8s.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: k.name.Namespace, Name: k.secret, Labels: map[string]string{"kms.keyimport.dev/key-material": "true"}},
+		Data:       map[string][]byte{"material": k.value},
+	})
 }
 
 // rewrite writes a new version of the Secret with the same bytes: now and then a new Secret.
 func (f *fleet) rewrite(ctx context.Context, k *key, anew bool) error {
 	secret := &corev1.Secret{}
-	if err := f.w.k8s.Get(ctx, k.name, secret); err != nil {
+	if err := f.w.k8s.Get(ctx, k8stypes.NamespacedName{Namespace: k.name.Namespace, Name: k.secret}, secret); err != nil {
 		return err
 	}
 	if !anew {
@@ -85,19 +100,19 @@ func isSettled(object *v1alpha1.KMSKeyImport) bool {
 	return len(object.Status.Conditions) == 1 && meta.IsStatusConditionTrue(object.Status.Conditions, "Ready")
 }
 
-// visit looks at every object and does what its people would: use the key once it can be used, and ask for a look at what
-// was deleted.
+// visit looks at every object and does what its people would: use the key once it can be used, ask for a look at what
+// was deleted, and apply again what is gone.
 func (f *fleet) visit(ctx context.Context, now time.Time) error {
 	list := &v1alpha1.KMSKeyImportList{}
 	if err := f.w.k8s.List(ctx, list); err != nil {
 		return err
 	}
+	found := map[k8stypes.NamespacedName]*v1alpha1.KMSKeyImport{}
 	for i := range list.Items {
-		k, ours := f.byName[client.ObjectKeyFromObject(&list.Items[i])]
-		if !ours {
-			continue
-		}
-		if err := f.call(ctx, k, &list.Items[i], now); err != nil {
+		found[client.ObjectKeyFromObject(&list.Items[i])] = &list.Items[i]
+	}
+	for _, k := range f.keys {
+		if err := f.call(ctx, k, found[k.name], now); err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
 		}
 	}
@@ -106,10 +121,19 @@ func (f *fleet) visit(ctx context.Context, now time.Time) error {
 
 func (f *fleet) call(ctx context.Context, k *key, object *v1alpha1.KMSKeyImport, now time.Time) error {
 	switch {
-	case k.kept == nil && isSettled(object):
+	case k.away:
+		return f.lookAfter(ctx, k, object)
+	case object == nil: // not made yet
+		return nil
+	case !k.seen() && isSettled(object):
 		return f.keep(ctx, k, object)
+	case k.back && isSettled(object):
+		k.back = false
+		return k.take(ctx, f.w.users, k.kept)
 	case !k.tellAt.IsZero() && !now.Before(k.tellAt):
 		return f.tell(ctx, k, object, now)
+	case k.seen() && k.interruptible() && !isSettled(object):
+		return f.endDoubt(ctx, k, object)
 	}
 	return nil
 }
@@ -134,7 +158,10 @@ func (f *fleet) keep(ctx context.Context, k *key, object *v1alpha1.KMSKeyImport)
 	if err != nil {
 		return fmt.Errorf("the object is settled and the key cannot be used: %w", err)
 	}
-	k.kept, k.fingerprint = made, object.Status.Material.Fingerprint
+	if k.kept == nil {
+		k.kept = made
+	}
+	k.fingerprint = object.Status.Material.Fingerprint
 	if object.Status.ValidTo != nil {
 		k.validTo = object.Status.ValidTo.Time
 	}
@@ -162,8 +189,9 @@ func stalledReason(object *v1alpha1.KMSKeyImport) string {
 // isServed reports whether everybody has had a first use of the key, and an answer to what was asked for.
 func (f *fleet) isServed() error {
 	for _, k := range f.keys {
-		if k.kept == nil || !k.tellAt.IsZero() {
-			return fmt.Errorf("%s is not done with: used=%t, deleted=%t", k.name, k.kept != nil, !k.tellAt.IsZero())
+		if !k.idle() || !k.tellAt.IsZero() {
+			return fmt.Errorf("%s (%s) is not done with: used=%t, material deleted=%t, object deleted=%t, applied again=%t",
+				k.name, k.fate, k.seen(), !k.tellAt.IsZero(), k.away, k.back)
 		}
 	}
 	return nil

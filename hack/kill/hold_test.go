@@ -47,9 +47,9 @@ func (f *fleet) hold(t *testing.T, keys ...*key) {
 }
 
 // begin is start for tests that have nobody to tell of an error.
-func (w *world) begin(t *testing.T) *process {
+func (w *world) begin(t *testing.T, flags ...string) *process {
 	t.Helper()
-	p, err := w.start()
+	p, err := w.start(flags...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,16 +35,20 @@ const (
 
 // key is one key of the fleet: what it should be, and what is known of it.
 type key struct {
-	name   k8stypes.NamespacedName // of its KMSKeyImport and its Secret
-	arn    string
-	spec   types.KeySpec
-	bytes  []byte // the material
-	value  []byte // as the Secret has it
-	object v1alpha1.KMSKeyImportSpec
-	spared bool // its material is never deleted
+	name    k8stypes.NamespacedName // of its KMSKeyImport
+	secret  string                  // the name of its Secret
+	arn     string
+	spec    types.KeySpec
+	bytes   []byte // the material
+	value   []byte // as the Secret has it
+	object  v1alpha1.KMSKeyImportSpec
+	spared  bool // its material is never deleted
+	fate    fate
+	adopted bool // its material is in the key before there is an object
+
+	kept []byte // what KMS made with the key at first
 
 	// Taken at the first sight of a settled object.
-	kept        []byte // what KMS made with the key
 	fingerprint string
 	validTo     time.Time
 
@@ -52,7 +56,18 @@ type key struct {
 
 	tellAt time.Time // when somebody asks for a look at what was deleted; zero: nothing was
 	told   bool      // that was asked for
+
+	permits int  // how often managers were to delete its material
+	applied int  // how often its object was made
+	away    bool // the object was deleted, and not applied again yet
+	back    bool // it was applied again, and is not settled yet
 }
+
+// seen reports whether its object was settled once.
+func (k *key) seen() bool { return k.fingerprint != "" }
+
+// idle reports whether nothing is under way that people have begun.
+func (k *key) idle() bool { return k.seen() && !k.away && !k.back }
 
 func (k *key) holds() bool   { return k.object.OnMaterialDeleted == v1alpha1.DeletionHold }
 func (k *key) expires() bool { return k.object.Expiration != nil }
@@ -73,8 +88,9 @@ func newKey(n int, namespace string) *key {
 	case n%3 == 2:
 		encoding = v1alpha1.MaterialEncodingHex
 	}
+	k.secret, k.fate = k.name.Name, retains
 	k.object = v1alpha1.KMSKeyImportSpec{
-		Material: v1alpha1.KeyMaterialSource{SecretRef: v1alpha1.SecretKeyReference{Name: k.name.Name}, Encoding: encoding},
+		Material: v1alpha1.KeyMaterialSource{SecretRef: v1alpha1.SecretKeyReference{Name: k.secret}, Encoding: encoding},
 	}
 	k.value = encoded(encoding, k.bytes)
 	if n%25 != 4 { // the default is RSA_4096, which takes both sides longer
@@ -87,7 +103,22 @@ func newKey(n int, namespace string) *key {
 	case n%5 == 4:
 		k.object.OnMaterialDeleted = v1alpha1.DeletionHold
 	}
+	k.part(n)
 	return k
+}
+
+// part has a key be adopted, or its object ask for the deletion of its material.
+func (k *key) part(n int) {
+	switch n % 20 {
+	case 2, 7:
+		k.adopted = true
+	case 3, 12:
+		k.ask(withdraws)
+	case 13:
+		k.ask([]fate{pruned, suspends}[n/20%2])
+	case 17:
+		k.ask(adopts)
+	}
 }
 
 func newPrivateKey() []byte {

@@ -18,6 +18,7 @@ import (
 // Killed at any moment, as often as it may be, a manager leaves every key to the next one, and in the end each is as its
 // object says.
 func TestKilledAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	w := newWorld(t, "kill", "kill-1", "kill-2", "kill-3", "kill-4")
 	w.kms.witness = w.intentFirst
@@ -67,6 +68,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	g.Expect(last.wasKilled()).To(BeTrue(), "the manager ended by itself")
 	f.prove(t)
 	f.checkTraces(t)
+	t.Logf("%s; answers lost on the way: %v", f.balance(t), w.kms.unanswered())
 }
 
 // death is how a manager comes to its end: at the n-th time of a moment, or a while after it began to speak to KMS, or

@@ -1,8 +1,8 @@
 //go:build kill && unix
 
-// Package kill_test kills managers for real: processes, by signals, while they import, renew and heal keys through a real
-// kube-apiserver into a local KMS that loses answers. What has to hold in the end is read from KMS, from the records and
-// from the objects, and never from a manager. `make kill` runs it.
+// Package kill_test kills managers for real: processes, by signals, while they import, renew, heal and adopt keys through
+// a real kube-apiserver into a local KMS that loses answers, and while they delete material there. What has to hold in the
+// end is read from KMS, from the records and from the objects, and never from a manager. `make kill` runs it.
 package kill_test
 
 import (

@@ -59,7 +59,7 @@ func (w *world) start(flags ...string) (*process, error) {
 
 func (w *world) flags() []string {
 	flags := []string{
-		"--kms-endpoint=" + w.kmsURL, "--kms-region=" + region, "--operator-namespace=" + w.system,
+		"--kms-dialect=" + string(w.dialect), "--kms-endpoint=" + w.kmsURL, "--kms-region=" + region, "--operator-namespace=" + w.system,
 		"--get-parameters-rate=100", "--resync-interval=3s", "--log-level=debug",
 		"--metrics-bind-address=0", "--health-probe-bind-address=0",
 	}

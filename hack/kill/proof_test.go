@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms"
 )
 
 // prove has every key used: it holds the material of its Secret, and has had no other. Managers are gone by now.
@@ -28,6 +29,9 @@ func (f *fleet) prove(t *testing.T) {
 		if err := f.proveOne(t.Context(), k); err != nil {
 			t.Errorf("%s: %v", k.name, err)
 		}
+	}
+	if f.w.dialect == localkms.QKMS {
+		return // which compares nothing
 	}
 	other := make([]byte, 32)
 	_, _ = rand.Read(other) // never fails
@@ -48,6 +52,9 @@ func (f *fleet) proveOne(ctx context.Context, k *key) error {
 		}
 	} else if err := k.take(ctx, f.w.users, k.kept); err != nil {
 		return fmt.Errorf("what the key made at first: %w", err)
+	}
+	if f.w.dialect == localkms.QKMS { // which takes no import over material, and compares nothing
+		return nil
 	}
 	if err := k.reimport(ctx, f.w.users, k.bytes); err != nil {
 		return fmt.Errorf("KMS does not take the Secret's material for the key's: %w", err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/keyimport-dev/kms-key-import-operator/internal/localkms"
@@ -48,11 +49,12 @@ func (t *trouble) make(ctx context.Context) error {
 	switch dice := t.choice.IntN(100); {
 	case dice < 45:
 		return t.create(ctx)
-	case dice < 65:
+	case dice < 62:
 		return t.delete(ctx)
-	case dice < 75 && t.next > 0:
-		t.happened["rewriting"]++
-		return t.f.rewrite(ctx, t.f.keys[t.choice.IntN(t.next)], t.choice.IntN(4) == 0)
+	case dice < 70:
+		return t.rewrite(ctx)
+	case dice < 83:
+		return t.leave(ctx)
 	default:
 		t.happened["fault"]++
 		return t.f.w.faults.Set(fault(t.choice))
@@ -62,17 +64,45 @@ func (t *trouble) make(ctx context.Context) error {
 // delete takes the material of a key, and has somebody tell later, or never mind if it is back by then. What is held is
 // another story.
 func (t *trouble) delete(ctx context.Context) error {
-	var able []*key
-	for _, k := range t.f.keys {
-		if k.kept != nil && !k.spared && !k.holds() {
-			able = append(able, k)
-		}
-	}
-	if len(able) == 0 {
+	k := t.any(func(k *key) bool { return k.idle() && !k.spared && !k.holds() })
+	if k == nil {
 		return nil
 	}
 	t.happened["deletion"]++
-	return t.f.deleteMaterial(ctx, able[t.choice.IntN(len(able))], time.Now().Add(time.Duration(t.choice.Int64N(int64(10*time.Second)))))
+	return t.f.deleteMaterial(ctx, k, time.Now().Add(time.Duration(t.choice.Int64N(int64(10*time.Second)))))
+}
+
+// rewrite leaves alone what belongs to an object that was deleted.
+func (t *trouble) rewrite(ctx context.Context) error {
+	k := t.any(func(k *key) bool { return k.applied > 0 && !k.away })
+	if k == nil {
+		return nil
+	}
+	t.happened["rewriting"]++
+	return t.f.rewrite(ctx, k, t.choice.IntN(4) == 0)
+}
+
+// leave deletes the object of a key whose material nobody has deleted just now. A manager waits for longer than it lives
+// here before it deletes the material, so most of these are still there when the killing is over.
+func (t *trouble) leave(ctx context.Context) error {
+	const often = 3
+	k := t.any(func(k *key) bool {
+		return k.idle() && k.tellAt.IsZero() && !k.spared && !k.holds() && k.applied < often
+	})
+	if k == nil {
+		return nil
+	}
+	t.happened["leaving"]++
+	return t.f.leave(ctx, k)
+}
+
+// any is a key of some kind; nil where there is none.
+func (t *trouble) any(able func(*key) bool) *key {
+	all := slices.DeleteFunc(slices.Clone(t.f.keys), func(k *key) bool { return !able(k) })
+	if len(all) == 0 {
+		return nil
+	}
+	return all[t.choice.IntN(len(all))]
 }
 
 // create makes the next object, if there is one left.

@@ -28,6 +28,7 @@ const (
 // world is what managers work in: a part of the cluster, and a KMS of their own. Both are reached through doors that see
 // every request, and outlive every manager.
 type world struct {
+	dialect    localkms.Dialect
 	folder     string // of logs and kubeconfigs
 	system     string // the namespace of the operator
 	namespaces []string
@@ -46,8 +47,14 @@ type world struct {
 
 func newWorld(t *testing.T, name string, namespaces ...string) *world {
 	t.Helper()
+	return newWorldOf(t, localkms.Options{Dialect: localkms.AWS}, name, namespaces...)
+}
+
+// newWorldOf is newWorld with a KMS of some other kind.
+func newWorldOf(t *testing.T, options localkms.Options, name string, namespaces ...string) *world {
+	t.Helper()
 	w := &world{
-		folder: t.ArtifactDir(), system: name + "-system", namespaces: namespaces,
+		dialect: options.Dialect, folder: t.ArtifactDir(), system: name + "-system", namespaces: namespaces,
 		faults: localkms.NewFaults(), ambush: &ambush{}, processes: map[string]*process{},
 	}
 	var err error
@@ -60,7 +67,7 @@ func newWorld(t *testing.T, name string, namespaces ...string) *world {
 		}
 	}
 	w.openAPIServer(t)
-	w.openKMS(t)
+	w.openKMS(t, options)
 	t.Cleanup(func() { // before the doors are closed
 		w.killAll()
 		for _, violation := range w.kms.violated() {
@@ -84,12 +91,10 @@ func (w *world) openAPIServer(t *testing.T) {
 	w.apiURL = server.URL
 }
 
-func (w *world) openKMS(t *testing.T) {
+func (w *world) openKMS(t *testing.T, options localkms.Options) {
 	t.Helper()
-	options := localkms.Options{
-		Regions: []string{region}, Faults: w.faults, WrappingKeys: stage.wrappingKeys,
-		Principals: []localkms.Principal{{AccessKeyID: localkms.DefaultAccessKeyID, SecretAccessKey: localkms.DefaultSecretAccessKey}},
-	}
+	options.Regions, options.Faults, options.WrappingKeys = []string{region}, w.faults, stage.wrappingKeys
+	options.Principals = []localkms.Principal{{AccessKeyID: localkms.DefaultAccessKeyID, SecretAccessKey: localkms.DefaultSecretAccessKey}}
 	for n := range mostProcesses {
 		name := processName(n)
 		options.Principals = append(options.Principals, localkms.Principal{AccessKeyID: name, SecretAccessKey: name})
@@ -99,6 +104,7 @@ func (w *world) openKMS(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.kms = newKMSDoor(handler, w.ambush)
+	w.kms.mayDelete, w.kms.isEmpty = w.mayDelete, w.isEmpty
 	server := httptest.NewServer(w.kms)
 	t.Cleanup(func() {
 		_ = handler.Close() // never fails
@@ -116,7 +122,11 @@ func (w *world) openKMS(t *testing.T) {
 func (w *world) warmUp(t *testing.T) {
 	t.Helper()
 	keyARN := w.createKey(t, types.KeySpecSymmetricDefault)
-	for _, length := range []types.WrappingKeySpec{types.WrappingKeySpecRsa2048, types.WrappingKeySpecRsa4096} {
+	lengths := []types.WrappingKeySpec{types.WrappingKeySpecRsa2048}
+	if w.dialect != localkms.QKMS { // which has no other
+		lengths = append(lengths, types.WrappingKeySpecRsa4096)
+	}
+	for _, length := range lengths {
 		_, err := w.users.GetParametersForImport(t.Context(), &sdk.GetParametersForImportInput{
 			KeyId: &keyARN, WrappingAlgorithm: types.AlgorithmSpecRsaesOaepSha256, WrappingKeySpec: length,
 		})
