@@ -26,7 +26,7 @@ KUBECTL ?= $(shell command -v kubectl || echo "$(ASSETS)/kubectl")
 APPLY = "$(KUBECTL)" apply --server-side -f -
 
 PACKAGES ?= ./...
-TESTFLAGS ?= -timeout 20m
+TESTFLAGS ?= -timeout 30m
 FUZZTIME ?= 60s
 
 ##@ Help
@@ -99,9 +99,9 @@ simulation: ## Let 200 keys live for 3 years in about 4 minutes (SEED: replay on
 	@echo "simulation: ok"
 
 .PHONY: kill
-kill: controlplane ## Kill managers while they import, renew and heal keys (SEED: make the choices of an earlier run; KILLS, KEYS)
+kill: controlplane ## Kill managers while they import, renew, heal, adopt, withdraw and interrupt keys (SEED: make the choices of an earlier run; KILLS, KEYS)
 	@rm -rf bin/kill && mkdir -p bin/kill
-	KUBEBUILDER_ASSETS="$$(cd "$(ASSETS)" && pwd)" go test -tags kill -count=1 -v -timeout 40m \
+	KUBEBUILDER_ASSETS="$$(cd "$(ASSETS)" && pwd)" go test -tags kill -count=1 -v -parallel 4 -timeout 40m \
 		-artifacts -outputdir "$(CURDIR)/bin/kill" ./hack/kill \
 		$(if $(SEED),-seed="$(SEED)") $(if $(KILLS),-kills="$(KILLS)") $(if $(KEYS),-keys="$(KEYS)")
 	@echo "kill: ok"
@@ -163,13 +163,14 @@ install: kubectl ## Install the CRDs
 
 # Deleting a CRD deletes its objects, and records are the custody evidence.
 .PHONY: uninstall
-uninstall: kubectl ## Remove the CRDs; refuses while objects exist (FORCE=1: delete those too)
+uninstall: kubectl ## Remove the CRDs; refuses while objects exist (FORCE=1: delete those too, and leave all keys as they are)
 	@crds="$$("$(KUBECTL)" get crd $(CRDS) --ignore-not-found --output name)"; \
 	left="$$(for crd in $$crds; do "$(KUBECTL)" get "$${crd##*/}" --all-namespaces --output name || exit 1; done)"; \
 	if [ -n "$$left" ] && [ -z "$(FORCE)" ]; then \
 		printf 'uninstall: these would be deleted; delete them yourself or say FORCE=1:\n%s\n' "$$left" >&2; \
 		exit 1; \
-	fi
+	fi; \
+	if [[ $$crds == *kmskeyimports* ]]; then KUBECTL="$(KUBECTL)" hack/uninstall/let-go.sh; fi
 	"$(KUBECTL)" delete --ignore-not-found -k config/crd
 
 .PHONY: run

@@ -149,7 +149,7 @@ func messageTells(t *testing.T, name string, object *unstructured.Unstructured, 
 	t.Helper()
 	conditions := conditionsOf(t, object)
 	told := []string{decisive(conditions).Message}
-	for _, warning := range []string{"Expiring", "SourceMissing", "OtherMaterialExpires", "RenewalNeedsInterruption"} {
+	for _, warning := range []string{"Interrupted", "Expiring", "SourceMissing", "OtherMaterialExpires", "RenewalNeedsInterruption"} {
 		if conditions[warning].Message != "" {
 			told = append(told, warning+": "+conditions[warning].Message)
 		}
