@@ -177,7 +177,7 @@ func (s *simulation) endPass(t *seat, result ctrl.Result, err error) {
 	t.afterPass(finished, err)
 	quiet := err == nil && finished && s.pass.faults == 0 && !s.pass.disturbed && (s.pass.exact || !s.pass.answered) && l.caughtUp()
 	dueMeanwhile := result.RequeueAfter > 0 && result.RequeueAfter < 10*time.Second // a renewal, say
-	if !quiet || dueMeanwhile || t.object() == nil || !s.happens(0.01) {
+	if !quiet || t.object() == nil || !s.happens(0.01) || dueMeanwhile {
 		return
 	}
 	s.counts.repeated++
