@@ -95,13 +95,9 @@ func leave(o Observed, why string) *Step {
 func bounded(d Desired, o Observed, step *Step) *Step {
 	const tooLate = "it could not be deleted within an hour of the object's deletion"
 	_, last := step.Action.(Finish)
-	_, reads := step.Action.(InspectMaterial)
-	_, withdraws := step.Action.(WithdrawMaterial)
 	switch {
 	case last && overdue(d, o):
 		return retain(tooLate + ": " + step.Message)
-	case (reads || withdraws) && overdue(d, o): // which has failed by then, or would have been done
-		return retain(tooLate)
 	case last && step.Outcome != OutcomeProgressing:
 		step.Message += "; until then, an hour at most, this object stays: set spec.deletionPolicy to Retain to let it go with the material left in KMS"
 	}

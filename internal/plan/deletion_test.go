@@ -223,7 +223,7 @@ func TestDeletionIsBounded(t *testing.T) {
 		t.Errorf("what passes by itself asks for nothing: %q", message)
 	}
 	for name, change := range map[string]change{
-		"not read": leaving, "not withdrawn": compared, "denied": denied, "look denied": all(leaving, lookError("AccessDenied")), "updating": all(leaving, state("Updating")),
+		"denied": denied, "look denied": all(leaving, lookError("AccessDenied")), "updating": all(leaving, state("Updating")),
 	} {
 		const says = "it could not be deleted within an hour of the object's deletion"
 		assertRetained(t, name, "the bound", changed(change, deletedFor(time.Hour)), says)

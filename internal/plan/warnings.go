@@ -72,7 +72,7 @@ func interruptionNear(d Desired, o Observed) bool {
 // needsInterruption stands, once it is known, until a look shows an empty key or the spec asks for what was imported.
 func needsInterruption(d Desired, o Observed) bool {
 	switch {
-	case o.importsOverMaterial(), !interruptionNear(d, o):
+	case o.importsOverMaterial(), interrupted(o), !interruptionNear(d, o):
 		return false
 	case !o.seen():
 		return stillSaid(o, v1alpha1.ConditionRenewalNeedsInterruption)
