@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -9,15 +10,16 @@ import (
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 )
 
-// longestMessage is what the API server takes as the message of an entry.
+// longestMessage is how many bytes the API server takes as the message of an entry or an event.
 const longestMessage = 1024
 
-// oneLine cuts a message to the length that an entry takes.
+// oneLine cuts a message to the length that an entry or an event takes.
 func oneLine(message string) string {
-	if runes := []rune(message); len(runes) > longestMessage {
-		return string(runes[:longestMessage-1]) + "…"
+	const ellipsis = "…"
+	if len(message) <= longestMessage {
+		return message
 	}
-	return message
+	return strings.ToValidUTF8(message[:longestMessage-len(ellipsis)], "") + ellipsis
 }
 
 // importEntry tells of an import that succeeded.

@@ -122,7 +122,7 @@ func (r *Reconciler) reconcile(ctx context.Context, name types.NamespacedName) (
 	step, err := r.run(ctx, p)
 	r.tellEffects(ctx, p)
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, r.giveUp(ctx, p, err)
 	}
 	if err := r.persist(ctx, p, step); err != nil {
 		return ctrl.Result{}, err

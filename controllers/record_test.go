@@ -125,7 +125,7 @@ func TestWhatARecordBecomes(t *testing.T) {
 			},
 		},
 		"released with a long reason": {
-			reason: "the API server takes 1024 characters, however many bytes they have",
+			reason: "the API server takes 1024 bytes, and no half character",
 			before: fullRecord(),
 			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
 				return released(r, strings.Repeat("é", 1100), recordTime)
@@ -136,7 +136,7 @@ func TestWhatARecordBecomes(t *testing.T) {
 			},
 			entry: &v1alpha1.HistoryEntry{
 				Time: recordStamp, Event: "Released", Owner: "payments/card-key",
-				Message: "the owner was deleted; " + strings.Repeat("é", 1000) + "…",
+				Message: "the owner was deleted; " + strings.Repeat("é", 499) + "…",
 			},
 		},
 		"intended": {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -47,6 +48,15 @@ func (r *Reconciler) releaseObject(ctx context.Context, p *pass, action plan.Rel
 	return r.setFinalizer(ctx, p, false)
 }
 
+// giveUp lets an object go that an error of Kubernetes has kept for too long, or returns the error.
+func (r *Reconciler) giveUp(ctx context.Context, p *pass, cause error) error {
+	action := plan.GiveUp(p.desired, p.observed, cause.Error())
+	if action == nil || isConflict(cause) || ctx.Err() != nil {
+		return cause
+	}
+	return r.releaseObject(ctx, p, *action)
+}
+
 // fateOf is what became of the material of a key that is given up, as far as its record tells.
 func fateOf(record *v1alpha1.KMSKeyRecord, action plan.ReleaseObject) string {
 	switch {
@@ -78,7 +88,7 @@ func (r *Reconciler) observeSurroundings(ctx context.Context, p *pass) error {
 	if err != nil && !apierrors.IsForbidden(err) {
 		return fmt.Errorf("get Namespace: %w", err)
 	}
-	heir, listErr := r.heir(ctx, p)
+	heir, listErr := r.heir(ctx, r.client, p)
 	p.observed.Surroundings = plan.Surroundings{
 		NamespaceTerminating: namespace.DeletionTimestamp != nil,
 		NamespaceHidden:      err != nil,
@@ -89,23 +99,39 @@ func (r *Reconciler) observeSurroundings(ctx context.Context, p *pass) error {
 
 // heir reports whether another object, which is not being deleted, names this object's key: the same manifest under
 // another name perhaps. An alias is known by where it led to or, in the same namespace, as long as that is not known.
-func (r *Reconciler) heir(ctx context.Context, p *pass) (bool, error) {
+func (r *Reconciler) heir(ctx context.Context, reader client.Reader, p *pass) (bool, error) {
 	if p.observed.Ownership != plan.Mine {
 		return false, nil
 	}
-	list := &v1alpha1.KMSKeyImportList{}
-	if err := r.client.List(ctx, list); err != nil {
-		return false, fmt.Errorf("list KMSKeyImports: %w", err)
+	namespaces := r.watched
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
 	}
-	keyARN := p.observed.Record.KeyARN
-	for i := range list.Items {
-		other := &list.Items[i]
-		if other.UID != p.object.UID && other.DeletionTimestamp == nil &&
-			(mayName(other, keyARN, p.object.Namespace) || other.Spec.KeyID == p.desired.KeyID) {
+	for _, namespace := range namespaces {
+		list := &v1alpha1.KMSKeyImportList{}
+		if err := reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return false, fmt.Errorf("list KMSKeyImports: %w", err)
+		}
+		if slices.ContainsFunc(list.Items, p.inheritedBy) {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// inheritedBy reports whether the key is, or may be, that of another object as well.
+func (p *pass) inheritedBy(other v1alpha1.KMSKeyImport) bool {
+	return other.UID != p.object.UID && other.DeletionTimestamp == nil &&
+		(mayName(&other, p.observed.Record.KeyARN, p.object.Namespace) || other.Spec.KeyID == p.desired.KeyID)
+}
+
+// confirmNoHeir asks the API server for what the cache may not show yet.
+func (r *Reconciler) confirmNoHeir(ctx context.Context, p *pass) error {
+	heir, err := r.heir(ctx, r.live, p)
+	if err == nil && heir {
+		err = fmt.Errorf("objects that name the key: %w", errStale)
+	}
+	return err
 }
 
 func mayName(object *v1alpha1.KMSKeyImport, keyARN, namespace string) bool {

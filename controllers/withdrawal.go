@@ -26,6 +26,9 @@ func (r *Reconciler) withdrawMaterial(ctx context.Context, p *pass) error {
 	if err != nil || !mayWithdraw(p.observed) {
 		return err
 	}
+	if err := r.confirmNoHeir(ctx, p); err != nil {
+		return err
+	}
 	if err := r.confirmBoth(ctx, p); err != nil {
 		return err
 	}

@@ -79,6 +79,14 @@ var _ = Describe("Denied access to a deletion", func() {
 		Expect(describe(ctx, t.key).KeyState).To(BeEquivalentTo("Enabled"))
 	})
 
+	It("to the Secret, by Kubernetes, keeps it for that long too", func(ctx context.Context) {
+		apiWire.refuse(readsSecretData, http.StatusForbidden)
+		remove(ctx, t.object)
+		wakeAfter(ctx, t.object, time.Hour)
+		expectGone(ctx, t.object)
+		expectRetained(ctx, t, "it could not be deleted within an hour of the object's deletion: get Secret: unknown (get secrets material)")
+	})
+
 	It("to the look keeps it for that long too", func(ctx context.Context) {
 		kmsWire.set(t.key, "DescribeKey", refuses("AccessDeniedException", "not even that"))
 		remove(ctx, t.object)

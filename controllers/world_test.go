@@ -73,6 +73,7 @@ type world struct {
 	lags       bool                   // whether it does now, ...
 	pastRecord *v1alpha1.KMSKeyRecord // and what it shows then
 	pastObject *v1alpha1.KMSKeyImport
+	unseen     string // the name of an object that the cache does not show yet
 
 	made       []kms.Expiry // imports that KMS made, in order
 	madeBefore int          // the second part of the story
@@ -238,13 +239,20 @@ func (w *world) restart() {
 			return w.read("read "+kindOf(object), func() error { return next.Get(ctx, key, object, options...) })
 		},
 		List: func(ctx context.Context, next client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			return w.read("list records", func() error { return next.List(ctx, list, options...) })
+			return w.read("list "+listed(list), func() error { return next.List(ctx, list, options...) })
 		},
 	})
 	w.reconciler = NewReconciler(Options{
 		Client: cached, Live: live, KMS: scriptedKMS{w}, Dialect: w.dialect, Recorder: &events.FakeRecorder{}, Clock: w.clock,
 		Namespace: operatorsOwn, Resync: worldResync, ParametersRate: 1000,
 	})
+}
+
+func listed(list client.ObjectList) string {
+	if _, ok := list.(*v1alpha1.KMSKeyRecordList); ok {
+		return "records"
+	}
+	return "objects"
 }
 
 func kindOf(object client.Object) string {
@@ -404,7 +412,11 @@ func (w *world) getCached(ctx context.Context, next client.WithWatch, key client
 func (w *world) listCached(ctx context.Context, next client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 	found, ofRecords := list.(*v1alpha1.KMSKeyRecordList)
 	if !w.lags || !ofRecords {
-		return next.List(ctx, list, options...)
+		err := next.List(ctx, list, options...)
+		if imports, ok := list.(*v1alpha1.KMSKeyImportList); ok {
+			imports.Items = slices.DeleteFunc(imports.Items, func(o v1alpha1.KMSKeyImport) bool { return o.Name == w.unseen })
+		}
+		return err
 	}
 	if w.pastRecord != nil && w.indexes.match(w.pastRecord, options) {
 		found.Items = []v1alpha1.KMSKeyRecord{*w.pastRecord.DeepCopy()}

@@ -144,6 +144,9 @@ func (w wire) DescribeKey(ctx context.Context, keyID string) (kms.Key, error) {
 		return kms.Key{}, s.lose("DescribeKey")
 	}
 	s.pass.looked(shown, exact)
+	if shown.State == kms.KeyStateEnabled && l.record() != nil {
+		l.disabled = false // which the record says from then on
+	}
 	l.lastLook = s.timeline.elapsed
 	return shown, nil
 }

@@ -184,6 +184,9 @@ func (l *life) mayBeImported(request kms.ImportRequest) {
 	if request.Material.KeyARN() != l.keyARN {
 		s.violated(l, "an import into the key of another object")
 	}
+	if record == nil && disturbed { // deleted since the intent was written
+		return
+	}
 	if record == nil || record.Intent == nil || record.Intent.NotAfter.Time.Before(s.clock.Now()) {
 		s.violated(l, "an import without an intent that is in force")
 		return
@@ -255,16 +258,20 @@ func renewBefore(object *v1alpha1.KMSKeyImport) time.Duration {
 // importRefused is for what KMS says to an import; nothing in this world makes it say no, unless the world changed in
 // the middle of the pass, the clocks differ, or the Secret never held what is in the key.
 func (l *life) importRefused(err error) {
+	record := l.record()
 	kmsError, _ := kms.AsError(err)
 	if kmsError == nil {
 		l.s.violated(l, "KMS refused an import: %v", err)
 		return
 	}
 	excusable := l.s.pass.disturbed || l.s.weather.skewed || !l.s.pass.exact || l.tokenReplaced
-	if kmsError.Class == kms.ClassMaterialRefused {
-		excusable = l.record().Imported == nil && (!l.sourceIntact() || l.superseded || l.s.pass.disturbed)
+	if record == nil {
+		return // the record was deleted since the intent was written
 	}
-	if withdrawal := l.record().Withdrawal; kmsError.Class == kms.ClassTokenRefused && withdrawal != nil && withdrawal.Sealed != nil {
+	if kmsError.Class == kms.ClassMaterialRefused {
+		excusable = record.Imported == nil && (!l.sourceIntact() || l.superseded || l.s.pass.disturbed)
+	}
+	if withdrawal := record.Withdrawal; kmsError.Class == kms.ClassTokenRefused && withdrawal != nil && withdrawal.Sealed != nil {
 		excusable = true // an import of what was sealed, whose answer was lost, has used the token up
 	}
 	if !excusable {
@@ -286,7 +293,11 @@ func (l *life) imported(request kms.ImportRequest, result kms.ImportResult, earl
 	l.changed(earlier)
 	l.holdsOther, l.interrupted = false, never
 	l.lastImport, l.revoked, l.disabled = s.timeline.elapsed, time.Time{}, false
-	l.expiryByHand = l.record().Intent.Cause == v1alpha1.CauseAdoption
+	record := l.record()
+	l.expiryByHand = record != nil && record.Intent.Cause == v1alpha1.CauseAdoption
+	if earlier.State == kms.KeyStatePendingImport && (record == nil || record.Imported == nil) {
+		l.adopted = false // whatever was refused, or lost, while the key held something
+	}
 	if !s.pass.disturbed { // what came after the pass began is not done with
 		l.causeOfImport = ""
 	}
@@ -320,11 +331,8 @@ func (t *seat) afterPass(finished bool, err error) {
 	if err != nil && !l.s.weather.bad() {
 		l.note("pass failed: %v", err)
 	}
-	switch state := l.s.pass.key.State; {
-	case !l.s.pass.answered || l.record() == nil:
-	case state == kms.KeyStateEnabled: // which a pass that then failed may have written down
-		l.disabled = false
-	case finished && t.owns() && (state == kms.KeyStateDisabled || state == kms.KeyStatePendingDeletion):
+	state := l.s.pass.key.State
+	if l.s.pass.answered && finished && t.owns() && (state == kms.KeyStateDisabled || state == kms.KeyStatePendingDeletion) {
 		l.disabled = true // of a key without an owner only the status tells, until a failed look overwrites it
 	}
 	if t.owns() && l.s.pass.fresh && l.s.pass.seen(finished) {
@@ -356,7 +364,8 @@ func (l *life) checkReady(object *v1alpha1.KMSKeyImport) {
 	if l.s.pass.answered && l.s.pass.exact && !l.usable() {
 		s.violated(l, "Ready, and the key is %s", l.state())
 	}
-	if l.s.pass.answered && l.s.pass.exact && l.holdsOther && l.condition("Reconciling") == nil {
+	told := l.condition("Reconciling") != nil || l.condition("OtherMaterialExpires") != nil // which also says that in QKMS
+	if s.pass.answered && s.pass.exact && l.holdsOther && !told {
 		s.violated(l, "Ready, and the key holds other material")
 	}
 	if validTo := object.Status.ValidTo; validTo != nil && !validTo.After(s.pass.began) {

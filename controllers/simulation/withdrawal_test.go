@@ -31,8 +31,13 @@ func (w wire) DeleteImportedKeyMaterial(ctx context.Context, request kms.Deletio
 	if err := s.before(operation, 0.04); err != nil {
 		return kms.DeletionResult{}, err
 	}
+	record := l.record()
+	if record == nil && s.pass.disturbed { // deleted since the withdrawal was written down
+		l.cause("a withdrawal without a record")
+		return kms.DeletionResult{}, s.lose(operation)
+	}
 	l.mayBeWithdrawn(request)
-	earlier, cause := l.present(), l.record().Withdrawal.Cause
+	earlier, cause := l.present(), record.Withdrawal.Cause
 	result, err := s.account.adapter.DeleteImportedKeyMaterial(ctx, request)
 	if err != nil {
 		s.violated(l, "KMS refused a withdrawal: %v", err)
@@ -87,7 +92,7 @@ func (l *life) mayBeWithdrawnWithObject() {
 	case s.pass.disturbed:
 	case t.terminating():
 		s.violated(l, "a withdrawal although the whole namespace is being deleted")
-	case t.heir().asks() && !t.heir().cacheLags():
+	case t.heir().asks():
 		s.violated(l, "a withdrawal although another object names the key")
 	case s.timeline.elapsed-t.deletion.at < pruneDelay-time.Second && s.lastStep < t.deletion.at:
 		s.violated(l, "a withdrawal right after the deletion")

@@ -71,7 +71,7 @@ func refillFirst(d Desired, o Observed) *Step {
 	case d.Suspended:
 		return leave(o, "spec.suspend is true")
 	case overdue(d, o):
-		return leave(o, "it could not be imported again within an hour of the object's deletion")
+		return leave(o, tooLateToFill)
 	case o.gone():
 		return leave(o, "KMS has no such key")
 	case o.seen() && pendingDeletion(o.Look.Key.State):
@@ -91,9 +91,31 @@ func leave(o Observed, why string) *Step {
 	return do(ReleaseObject{Interrupted: why})
 }
 
+const (
+	tooLate       = "it could not be deleted within an hour of the object's deletion"
+	tooLateToFill = "it could not be imported again within an hour of the object's deletion"
+)
+
+// GiveUp is how an object goes that something else than KMS has kept for longer than it may be kept; nil before.
+func GiveUp(d Desired, o Observed, why string) *ReleaseObject {
+	if !d.Deleting || !d.Finalizer || !overdue(d, o) {
+		return nil
+	}
+	var step *Step
+	switch {
+	case interrupted(o):
+		step = leave(o, tooLateToFill+": "+why)
+	case nothingToWithdraw(d, o) != nil:
+		step = release()
+	default:
+		step = asFarAsKnown(o, retain(tooLate+": "+why))
+	}
+	action := step.Action.(ReleaseObject)
+	return &action
+}
+
 // bounded ends what cannot be brought to its end in time, and tells how to end it earlier.
 func bounded(d Desired, o Observed, step *Step) *Step {
-	const tooLate = "it could not be deleted within an hour of the object's deletion"
 	_, last := step.Action.(Finish)
 	switch {
 	case last && overdue(d, o):

@@ -40,10 +40,15 @@ func Abridged(request string) string {
 }
 
 // ReimportHandled reports whether, when a pass ends with step, the request for an import is done with: an import was made
-// for it, or none will be. While something is waited for it stands.
+// for it, or none will be. While something is waited for it stands, and so it does while the record that holds the key has
+// no owner: without the request nobody would be told any more what keeps this object from taking it over.
 func ReimportHandled(d Desired, o Observed, step Step) bool {
 	switch {
-	case step.Outcome == OutcomeSettled, step.Outcome == OutcomeStalled, ObservedGeneration(o.Status) < 0:
+	case ObservedGeneration(o.Status) < 0:
+		return true
+	case o.Ownership == Ownerless && (heldDisabled(o) || heldDeleted(o)) && !lifted(o):
+		return false
+	case step.Outcome == OutcomeSettled, step.Outcome == OutcomeStalled:
 		return true
 	default:
 		return d.Requests.Reimport == o.Memory.Served.Reimport
