@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -183,11 +184,12 @@ func (s *simulation) endPass(t *seat, result ctrl.Result, err error) {
 	s.counts.repeated++
 	calm := s.calm
 	s.calm = true
-	before := s.api.writes
+	before, object, record := s.api.writes, t.object(), l.record()
 	again, err := s.operator.reconciler.Reconcile(s.ctx, t.request())
 	s.calm = calm
 	if err == nil && s.api.writes != before {
-		s.violated(l, "a second pass without a change in the world wrote %d times", s.api.writes-before)
+		s.violated(l, "a second pass without a change in the world wrote %d times: %s%s",
+			s.api.writes-before, cmp.Diff(object, t.object()), cmp.Diff(record, l.record()))
 	}
 	if again.RequeueAfter == 0 && result.RequeueAfter != 0 && err == nil {
 		s.violated(l, "a second pass asks for no wake-up where the first asked for one")
