@@ -21,6 +21,7 @@ const (
 type deletion struct {
 	at        time.Duration
 	withdraws bool // the material is to be deleted, unless something happens
+	withdrawn bool // KMS has done it, which a key that was emptied while it was scheduled for deletion does not show
 }
 
 // DeleteImportedKeyMaterial implements kms.Service.
@@ -154,6 +155,9 @@ func (l *life) withdrawn(cause v1alpha1.WithdrawalCause, earlier kms.Key) {
 	l.revoked = time.Time{}
 	if cause == v1alpha1.WithdrawnWithObject {
 		l.s.counts.withdrawals++
+		if deletion := l.s.pass.seat.deletion; deletion != nil {
+			deletion.withdrawn = true
+		}
 		return
 	}
 	l.s.counts.interruptions++
@@ -210,7 +214,7 @@ func (l *life) deletionDisturbed() {
 // deletionEnds checks that a released object's key is as its policy says. That it keeps its material otherwise is checked
 // at every withdrawal.
 func (t *seat) deletionEnds() {
-	if t.deletion != nil && t.deletion.withdraws && t.l.state() != kms.KeyStatePendingImport {
+	if t.deletion != nil && t.deletion.withdraws && !t.deletion.withdrawn && t.l.state() != kms.KeyStatePendingImport {
 		t.l.s.violated(t.l, "an object whose material was to be deleted is gone, and the key is %s", t.l.state())
 	}
 	t.deletion = nil
