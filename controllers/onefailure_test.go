@@ -246,7 +246,7 @@ func (w *world) checkWithdrawal(request kms.DeletionRequest) {
 	if !bytes.Equal(secret.Data["material"], w.material) || object.Spec.Suspend != nil || request.KeyARN != w.key {
 		w.t.Error("a withdrawal of what could not be brought back, or was not asked for")
 	}
-	asked := object.DeletionTimestamp != nil && object.Spec.DeletionPolicy == v1alpha1.DeletionDeleteKeyMaterial
+	asked := object.DeletionTimestamp != nil && object.Spec.DeletionPolicy == v1alpha1.DeletionPolicyDeleteKeyMaterial
 	due := w.dialect == kms.DialectQKMS && object.Spec.ReimportPolicy == v1alpha1.ReimportAllowInterruption
 	if record.Imported.Adopted != nil || !asked && !due {
 		w.t.Error("a withdrawal that nothing asks for")

@@ -123,8 +123,8 @@ func both(one, other specChange) specChange {
 }
 
 func permanent(spec *v1alpha1.KMSKeyImportSpec) {
-	spec.Expiration, spec.Suspend, spec.OnMaterialDeleted = nil, nil, v1alpha1.DeletionReimport
-	spec.DeletionPolicy = v1alpha1.DeletionRetain
+	spec.Expiration, spec.Suspend, spec.OnMaterialDeleted = nil, nil, v1alpha1.DeletionResponseReimport
+	spec.DeletionPolicy = v1alpha1.DeletionPolicyRetain
 }
 
 func fixed(ahead time.Duration) specChange {
@@ -140,7 +140,7 @@ func rolling(spec *v1alpha1.KMSKeyImportSpec) {
 	}
 }
 
-func holding(spec *v1alpha1.KMSKeyImportSpec) { spec.OnMaterialDeleted = v1alpha1.DeletionHold }
+func holding(spec *v1alpha1.KMSKeyImportSpec) { spec.OnMaterialDeleted = v1alpha1.DeletionResponseHold }
 
 func suspend(spec *v1alpha1.KMSKeyImportSpec) { spec.Suspend = new(true) }
 
@@ -160,7 +160,7 @@ func create(change specChange) happening {
 					SecretRef: v1alpha1.SecretKeyReference{Name: "material", Key: "material"}, Encoding: "Raw", WeakMaterialPolicy: "Reject",
 				},
 				Wrapping:          &v1alpha1.Wrapping{Algorithm: "RSAES_OAEP_SHA_256", KeySpec: "RSA_2048"}, // which is fast
-				OnMaterialDeleted: v1alpha1.DeletionReimport, ReimportPolicy: v1alpha1.ReimportInPlace, DeletionPolicy: v1alpha1.DeletionRetain,
+				OnMaterialDeleted: v1alpha1.DeletionResponseReimport, ReimportPolicy: v1alpha1.ReimportInPlace, DeletionPolicy: v1alpha1.DeletionPolicyRetain,
 			},
 		}
 		change(&object.Spec)

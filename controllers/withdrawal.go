@@ -98,7 +98,7 @@ func (r *Reconciler) sealAhead(
 	return &v1alpha1.SealedMaterial{
 		EncryptedKeyMaterial: sealed.EncryptedKeyMaterial(),
 		ImportToken:          sealed.ImportToken(),
-		ValidTo:              optionalTime(parameters.ValidTo()),
+		ParametersValidTo:    optionalTime(parameters.ValidTo()),
 		WrappingAlgorithm:    string(refill.Wrapping.Algorithm),
 		WrappingKeySpec:      string(refill.Wrapping.KeySpec),
 	}, nil

@@ -64,7 +64,7 @@ func deletionOfMaterial(spec *v1alpha1.KMSKeyImportSpec) {
 }
 
 func withDeletion(spec *v1alpha1.KMSKeyImportSpec) {
-	spec.DeletionPolicy = v1alpha1.DeletionDeleteKeyMaterial
+	spec.DeletionPolicy = v1alpha1.DeletionPolicyDeleteKeyMaterial
 }
 
 func interrupting(spec *v1alpha1.KMSKeyImportSpec) {

@@ -214,10 +214,10 @@ type DeletionResponse string
 
 // The responses.
 const (
-	// DeletionReimport imports the material again.
-	DeletionReimport DeletionResponse = "Reimport"
-	// DeletionHold respects the deletion as a revocation and waits for a person.
-	DeletionHold DeletionResponse = "Hold"
+	// DeletionResponseReimport imports the material again.
+	DeletionResponseReimport DeletionResponse = "Reimport"
+	// DeletionResponseHold respects the deletion as a revocation and waits for a person.
+	DeletionResponseHold DeletionResponse = "Hold"
 )
 
 // ReimportPolicy is how material is imported again into a key that holds it.
@@ -238,10 +238,10 @@ type DeletionPolicy string
 
 // The policies.
 const (
-	// DeletionRetain leaves the material in KMS.
-	DeletionRetain DeletionPolicy = "Retain"
-	// DeletionDeleteKeyMaterial takes it out.
-	DeletionDeleteKeyMaterial DeletionPolicy = "DeleteKeyMaterial"
+	// DeletionPolicyRetain leaves the material in KMS.
+	DeletionPolicyRetain DeletionPolicy = "Retain"
+	// DeletionPolicyDeleteKeyMaterial takes it out.
+	DeletionPolicyDeleteKeyMaterial DeletionPolicy = "DeleteKeyMaterial"
 )
 
 // KMSKeyImportStatus is what the operator last found and did. It is a copy for people and tools: nothing the operator

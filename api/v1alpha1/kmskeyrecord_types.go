@@ -319,9 +319,9 @@ type SealedMaterial struct {
 	// +required
 	ImportToken []byte `json:"importToken,omitempty"`
 
-	// validTo is when KMS stops taking the token; absent where it did not say.
+	// parametersValidTo is KMS's ParametersValidTo, when it stops taking the token; absent where it did not say.
 	// +optional
-	ValidTo *metav1.Time `json:"validTo,omitempty"`
+	ParametersValidTo *metav1.Time `json:"parametersValidTo,omitempty"`
 
 	// wrappingAlgorithm used.
 	// +kubebuilder:validation:MinLength=1

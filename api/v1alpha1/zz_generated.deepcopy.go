@@ -495,8 +495,8 @@ func (in *SealedMaterial) DeepCopyInto(out *SealedMaterial) {
 		*out = make([]byte, len(*in))
 		copy(*out, *in)
 	}
-	if in.ValidTo != nil {
-		in, out := &in.ValidTo, &out.ValidTo
+	if in.ParametersValidTo != nil {
+		in, out := &in.ParametersValidTo, &out.ParametersValidTo
 		*out = (*in).DeepCopy()
 	}
 }

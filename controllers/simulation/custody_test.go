@@ -145,7 +145,7 @@ func (s *simulation) randomReimport() v1alpha1.ReimportPolicy {
 
 func (s *simulation) randomDeletion() v1alpha1.DeletionPolicy {
 	if s.random.IntN(2) == 0 {
-		return v1alpha1.DeletionRetain
+		return v1alpha1.DeletionPolicyRetain
 	}
-	return v1alpha1.DeletionDeleteKeyMaterial
+	return v1alpha1.DeletionPolicyDeleteKeyMaterial
 }

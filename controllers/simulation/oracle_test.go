@@ -215,7 +215,7 @@ func (l *life) mayBeImported(request kms.ImportRequest) {
 	if !disturbed && l.disabled && seen == kms.KeyStatePendingImport && !l.askedFor(object) {
 		s.violated(l, "an import into a key that had lost its material while it was seen disabled")
 	}
-	if !disturbed && s.pass.exact && s.clock.Now().Before(l.revoked) && object.Spec.OnMaterialDeleted == v1alpha1.DeletionHold &&
+	if !disturbed && s.pass.exact && s.clock.Now().Before(l.revoked) && object.Spec.OnMaterialDeleted == v1alpha1.DeletionResponseHold &&
 		record.Withdrawal == nil { // or whose deletion it was could not be told
 		s.violated(l, "an import although somebody deleted the material, which onMaterialDeleted: Hold respects")
 	}

@@ -114,7 +114,7 @@ func (l *life) restoreSecretToTakeOver() {
 
 func (l *life) endHold() {
 	if l.s.random.IntN(3) == 0 {
-		l.respond(v1alpha1.DeletionReimport)
+		l.respond(v1alpha1.DeletionResponseReimport)
 		return
 	}
 	l.requestReimport()

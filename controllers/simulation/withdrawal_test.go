@@ -88,7 +88,7 @@ func (l *life) mayBeWithdrawnWithObject() {
 	s, t := l.s, l.s.pass.seat
 	object := t.object()
 	switch {
-	case !s.pass.unconfirmed && (!t.isDeleted() || object.Spec.DeletionPolicy != v1alpha1.DeletionDeleteKeyMaterial):
+	case !s.pass.unconfirmed && (!t.isDeleted() || object.Spec.DeletionPolicy != v1alpha1.DeletionPolicyDeleteKeyMaterial):
 		s.violated(l, "a withdrawal for an object that was not deleted, or says Retain")
 	case s.pass.disturbed:
 	case t.terminating():
@@ -177,7 +177,7 @@ func (l *life) sealed() bool {
 		return false
 	}
 	sealed := l.record().Withdrawal.Sealed
-	return sealed != nil && l.record().Withdrawal.CompletedAt != nil && sealed.ValidTo.After(l.s.clock.Now())
+	return sealed != nil && l.record().Withdrawal.CompletedAt != nil && sealed.ParametersValidTo.After(l.s.clock.Now())
 }
 
 // outcomeUnknown reports whether the operator cannot know yet whether a withdrawal was carried out.
@@ -196,7 +196,7 @@ func (t *seat) deletionBegins(uid types.UID) {
 		return
 	}
 	present := l.present()
-	t.deletion.withdraws = object.Spec.DeletionPolicy == v1alpha1.DeletionDeleteKeyMaterial && object.Spec.Suspend == nil &&
+	t.deletion.withdraws = object.Spec.DeletionPolicy == v1alpha1.DeletionPolicyDeleteKeyMaterial && object.Spec.Suspend == nil &&
 		t.sourceIntact() && !t.terminating() && !t.heir().asks() && !l.adopted && !l.superseded && !l.s.weather.bad() && l.caughtUp() &&
 		(present.State == kms.KeyStateEnabled || present.State == kms.KeyStateDisabled) && len(l.denied) == 0 &&
 		(!l.s.qkms() || present.Expiry.Equal(recordedExpiry(record)))

@@ -117,7 +117,7 @@ func (l *life) deleteMaterial() {
 	}) {
 		return
 	}
-	if enabled && object != nil && object.Spec.OnMaterialDeleted == v1alpha1.DeletionHold && record != nil && record.Imported != nil {
+	if enabled && object != nil && object.Spec.OnMaterialDeleted == v1alpha1.DeletionResponseHold && record != nil && record.Imported != nil {
 		l.revoked = time.Unix(1<<40, 0)
 		if record.Imported.ValidTo != nil {
 			l.revoked = record.Imported.ValidTo.Time
@@ -257,7 +257,7 @@ func (l *life) otherMissing() bool {
 
 func (l *life) respond(response v1alpha1.DeletionResponse) {
 	l.edit(func(o *v1alpha1.KMSKeyImport) { o.Spec.OnMaterialDeleted = response })
-	if response == v1alpha1.DeletionReimport {
+	if response == v1alpha1.DeletionResponseReimport {
 		l.revoked = time.Time{}
 	}
 }
@@ -279,9 +279,9 @@ func (l *life) annotate(annotation string) {
 
 func (s *simulation) randomResponse() v1alpha1.DeletionResponse {
 	if s.random.IntN(4) == 0 {
-		return v1alpha1.DeletionHold
+		return v1alpha1.DeletionResponseHold
 	}
-	return v1alpha1.DeletionReimport
+	return v1alpha1.DeletionResponseReimport
 }
 
 // randomWrapping is mostly the smallest, which costs the least time.

@@ -69,7 +69,7 @@ func (k *key) seen() bool { return k.fingerprint != "" }
 // idle reports whether nothing is under way that people have begun.
 func (k *key) idle() bool { return k.seen() && !k.away && !k.back }
 
-func (k *key) holds() bool   { return k.object.OnMaterialDeleted == v1alpha1.DeletionHold }
+func (k *key) holds() bool   { return k.object.OnMaterialDeleted == v1alpha1.DeletionResponseHold }
 func (k *key) expires() bool { return k.object.Expiration != nil }
 
 // newKey makes up the n-th key: which kind it is follows from n.
@@ -101,7 +101,7 @@ func newKey(n int, namespace string) *key {
 		k.object.Expiration = &v1alpha1.Expiration{ValidFor: &metav1.Duration{Duration: validFor}, RenewBefore: &metav1.Duration{Duration: renewBefore}}
 		k.spared = n%10 == 6
 	case n%5 == 4:
-		k.object.OnMaterialDeleted = v1alpha1.DeletionHold
+		k.object.OnMaterialDeleted = v1alpha1.DeletionResponseHold
 	}
 	k.part(n)
 	return k

@@ -29,7 +29,7 @@ const (
 
 // asksForDeletion reports whether the object's deletionPolicy is DeleteKeyMaterial.
 func (k *key) asksForDeletion() bool {
-	return k.object.DeletionPolicy == v1alpha1.DeletionDeleteKeyMaterial
+	return k.object.DeletionPolicy == v1alpha1.DeletionPolicyDeleteKeyMaterial
 }
 
 // interruptible reports whether the material may be deleted in order to import it again.
@@ -43,7 +43,7 @@ func (k *key) needsFinalizer() bool { return k.asksForDeletion() || k.interrupti
 func (k *key) ask(what fate) {
 	k.fate = what
 	if what != retains {
-		k.object.DeletionPolicy = v1alpha1.DeletionDeleteKeyMaterial
+		k.object.DeletionPolicy = v1alpha1.DeletionPolicyDeleteKeyMaterial
 	}
 	k.adopted = k.adopted || what == adopts
 }

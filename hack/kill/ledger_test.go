@@ -138,7 +138,7 @@ func announces(withdrawal *v1alpha1.MaterialWithdrawal, cause v1alpha1.Withdrawa
 
 func asksFor(object *v1alpha1.KMSKeyImport, cause v1alpha1.WithdrawalCause) bool {
 	if cause == v1alpha1.WithdrawnWithObject {
-		return object.DeletionTimestamp != nil && object.Spec.DeletionPolicy == v1alpha1.DeletionDeleteKeyMaterial
+		return object.DeletionTimestamp != nil && object.Spec.DeletionPolicy == v1alpha1.DeletionPolicyDeleteKeyMaterial
 	}
 	return object.DeletionTimestamp == nil && object.Spec.ReimportPolicy == v1alpha1.ReimportAllowInterruption
 }

@@ -50,9 +50,9 @@ func DesiredBy(object *v1alpha1.KMSKeyImport) Desired {
 		Suspended:   object.Spec.Suspend != nil && *object.Spec.Suspend,
 		KeyID:       object.Spec.KeyID,
 		Material:    object.Spec.Material,
-		HoldDeleted: object.Spec.OnMaterialDeleted == v1alpha1.DeletionHold,
+		HoldDeleted: object.Spec.OnMaterialDeleted == v1alpha1.DeletionResponseHold,
 
-		DeleteMaterial:    object.Spec.DeletionPolicy == v1alpha1.DeletionDeleteKeyMaterial,
+		DeleteMaterial:    object.Spec.DeletionPolicy == v1alpha1.DeletionPolicyDeleteKeyMaterial,
 		AllowInterruption: object.Spec.ReimportPolicy == v1alpha1.ReimportAllowInterruption,
 		Requests: Requests{
 			Reconcile: object.Annotations[v1alpha1.AnnotationReconcileRequestedAt],

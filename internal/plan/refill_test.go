@@ -14,7 +14,7 @@ import (
 // sealedMaterial is kept for the key since it was emptied.
 func sealedMaterial(f *facts) {
 	validTo := metav1.NewTime(now.Add(day))
-	f.observed.Record.Withdrawal.Sealed = &v1alpha1.SealedMaterial{ValidTo: &validTo, WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_2048"}
+	f.observed.Record.Withdrawal.Sealed = &v1alpha1.SealedMaterial{ParametersValidTo: &validTo, WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_2048"}
 }
 
 // A key that was emptied is filled with what was sealed, or found out about, whatever has become of the Secret.

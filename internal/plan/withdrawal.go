@@ -98,7 +98,7 @@ func refillOutcome(d Desired, o Observed) *Step {
 
 // usable reports whether KMS still takes what was sealed.
 func usable(sealed *v1alpha1.SealedMaterial, now time.Time) bool {
-	return sealed != nil && (sealed.ValidTo == nil || sealed.ValidTo.After(now))
+	return sealed != nil && (sealed.ParametersValidTo == nil || sealed.ParametersValidTo.After(now))
 }
 
 // interruptionDue empties a key that is to be imported again where this KMS does that into an empty key only: when

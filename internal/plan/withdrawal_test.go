@@ -22,7 +22,7 @@ func sealed(f *facts) {
 func sealedUntil(ahead time.Duration) change {
 	return func(f *facts) {
 		validTo := metav1.NewTime(now.Add(ahead))
-		f.observed.Record.Withdrawal.Sealed.ValidTo = &validTo
+		f.observed.Record.Withdrawal.Sealed.ParametersValidTo = &validTo
 	}
 }
 
