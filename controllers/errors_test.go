@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -147,5 +148,49 @@ var _ = Describe("KMSInvalidState is settled by DescribeKey", func() {
 		})
 		expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=False KeyPendingDeletion, Stalled")
 		Expect(callsFor(key)).To(Equal([]int{2, 1, 0}))
+	})
+})
+
+func readsSecretMetadata(request *http.Request) bool {
+	return request.Method == http.MethodGet && strings.Contains(request.URL.Path, "/secrets/") && !readsSecretData(request)
+}
+
+var _ = Describe("An error of Kubernetes", func() {
+	const notRead = "get Secret: unknown (get secrets material): trying again"
+
+	It("is told of an object that nothing is known of yet, and is got over", func(ctx context.Context) {
+		apiWire.refuse(readsSecretMetadata, http.StatusForbidden)
+		object := expectOutcome(ctx, newImport(ctx, "payments", newSymmetricKey(ctx)), "Ready=Unknown ReconcileError, Reconciling")
+		Expect(message(object, "Reconciling")).To(Equal("get metadata of Secret: unknown: trying again"))
+		expectTold(ctx, "ReconcileError")
+
+		apiWire.refuse(nil, 0)
+		newSecret(ctx, "material", randomMaterial())
+		expectOutcome(ctx, object, "Ready=True Imported")
+	})
+
+	It("does not leave an empty key Ready", func(ctx context.Context) {
+		newSecret(ctx, "material", randomMaterial())
+		key := newSymmetricKey(ctx)
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+		apiWire.refuse(readsSecretData, http.StatusForbidden)
+		deleteMaterial(ctx, key)
+		requestReconcile(ctx, object)
+		object = expectOutcome(ctx, object, "Ready=False ReconcileError, Reconciling")
+		Expect(message(object, "Reconciling")).To(Equal(notRead))
+		Expect(object.Status.Key.State).To(Equal("PendingImport"))
+
+		apiWire.refuse(nil, 0)
+		expectOutcome(ctx, object, "Ready=True Imported")
+	})
+
+	It("leaves a key Ready that was seen to be usable", func(ctx context.Context) {
+		secret, key := newSecret(ctx, "material", randomMaterial()), newSymmetricKey(ctx)
+		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
+		apiWire.refuse(readsSecretMetadata, http.StatusInternalServerError)
+		Expect(k8s.Delete(ctx, secret)).To(Succeed())
+		expectOutcome(ctx, object, "Ready=True Imported, Reconciling ReconcileError")
+		apiWire.refuse(nil, 0)
+		expectOutcome(ctx, object, "Ready=True Imported, SourceMissing SecretNotFound")
 	})
 })

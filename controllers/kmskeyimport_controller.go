@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -122,7 +123,7 @@ func (r *Reconciler) reconcile(ctx context.Context, name types.NamespacedName) (
 	step, err := r.run(ctx, p)
 	r.tellEffects(ctx, p)
 	if err != nil {
-		return ctrl.Result{}, r.giveUp(ctx, p, err)
+		return ctrl.Result{}, r.obstructed(ctx, p, err)
 	}
 	if err := r.persist(ctx, p, step); err != nil {
 		return ctrl.Result{}, err
@@ -145,6 +146,23 @@ func (r *Reconciler) run(ctx context.Context, p *pass) (plan.Step, error) {
 		}
 	}
 	return plan.Step{}, fmt.Errorf("pass did not settle within %d steps", maxSteps)
+}
+
+// obstructed has the status say what ended a pass before the plan did, or lets a deleted object go that was kept for too long,
+// and returns the error. Without the record nothing is known that could be said, and a conflict is no news.
+func (r *Reconciler) obstructed(ctx context.Context, p *pass, cause error) error {
+	if isConflict(cause) || ctx.Err() != nil || p.observed.Ownership == "" {
+		return cause
+	}
+	why := strings.Join(strings.Fields(oneLine(cause.Error())), " ")
+	step := plan.Obstructed(p.desired, p.observed, why)
+	if release, over := step.Action.(plan.ReleaseObject); over {
+		return r.releaseObject(ctx, p, release)
+	}
+	if err := r.persist(ctx, p, step); err != nil {
+		logf.FromContext(ctx).V(1).Info("Could not write the status", "cause", err.Error())
+	}
+	return cause
 }
 
 // persist writes the status if it changed, and then tells of it.

@@ -57,7 +57,7 @@ func (r *Reconciler) observe(ctx context.Context, p *pass) error {
 			return err
 		}
 	}
-	if p.observed.Secret.Presence != "" {
+	if p.observed.Secret.Presence != plan.SecretUnknown {
 		return nil
 	}
 	secret, err := r.secrets.metadata(ctx, p.secretName())

@@ -48,15 +48,6 @@ func (r *Reconciler) releaseObject(ctx context.Context, p *pass, action plan.Rel
 	return r.setFinalizer(ctx, p, false)
 }
 
-// giveUp lets an object go that an error of Kubernetes has kept for too long, or returns the error.
-func (r *Reconciler) giveUp(ctx context.Context, p *pass, cause error) error {
-	action := plan.GiveUp(p.desired, p.observed, cause.Error())
-	if action == nil || isConflict(cause) || ctx.Err() != nil {
-		return cause
-	}
-	return r.releaseObject(ctx, p, *action)
-}
-
 // fateOf is what became of the material of a key that is given up, as far as its record tells.
 func fateOf(record *v1alpha1.KMSKeyRecord, action plan.ReleaseObject) string {
 	switch {

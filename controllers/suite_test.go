@@ -90,7 +90,8 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	Expect(err).NotTo(HaveOccurred())
 	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})).To(Succeed())
 	createRoles(ctx)
-	itself, err = environment.AddUser(envtest.User{Name: "system:serviceaccount:" + operatorNamespace + ":" + operatorName}, nil)
+	unthrottled := &rest.Config{QPS: -1} // as in main.go, where the API server does that
+	itself, err = environment.AddUser(envtest.User{Name: "system:serviceaccount:" + operatorNamespace + ":" + operatorName}, unthrottled)
 	Expect(err).NotTo(HaveOccurred())
 	recordObjects()
 

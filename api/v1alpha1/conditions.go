@@ -102,6 +102,10 @@ const (
 	// ReasonKMSError (Reconciling True): KMS answered in a way the operator has no rule for. Remedy: read the message;
 	// check --kms-endpoint; report it.
 	ReasonKMSError = "KMSError"
+
+	// ReasonReconcileError (Reconciling True): Kubernetes refused what the operator needs, or the operator itself failed.
+	// Remedy: read the message; correct the operator's roles, or what else it names.
+	ReasonReconcileError = "ReconcileError"
 )
 
 // Reasons of the outcome "stalled": Stalled is True and Ready False until a person acts.

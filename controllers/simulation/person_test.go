@@ -55,7 +55,7 @@ func (t *seat) followAdvice() {
 
 // runbook is what a person does about a reason; nil is nothing.
 var runbook = map[string]func(*life){
-	"Progressing": nil, "KMSUnreachable": nil, "Throttled": nil, "AccessDenied": nil, "KMSError": nil,
+	"Progressing": nil, "KMSUnreachable": nil, "Throttled": nil, "AccessDenied": nil, "KMSError": nil, "ReconcileError": nil,
 	"MaterialSuperseded": nil, // for ever
 
 	"SecretNotFound":       (*life).restoreSecret,

@@ -38,6 +38,7 @@ var specified = map[string]string{
 	"KMSUnreachable":      progressing,
 	"Throttled":           progressing,
 	"KMSError":            progressing,
+	"ReconcileError":      progressing,
 
 	"AccessDenied":              degraded,
 	"KeyNotImportable":          degraded,

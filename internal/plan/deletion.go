@@ -96,24 +96,6 @@ const (
 	tooLateToFill = "it could not be imported again within an hour of the object's deletion"
 )
 
-// GiveUp is how an object goes that something else than KMS has kept for longer than it may be kept; nil before.
-func GiveUp(d Desired, o Observed, why string) *ReleaseObject {
-	if !d.Deleting || !d.Finalizer || !overdue(d, o) {
-		return nil
-	}
-	var step *Step
-	switch {
-	case interrupted(o):
-		step = leave(o, tooLateToFill+": "+why)
-	case nothingToWithdraw(d, o) != nil:
-		step = release()
-	default:
-		step = asFarAsKnown(o, retain(tooLate+": "+why))
-	}
-	action := step.Action.(ReleaseObject)
-	return &action
-}
-
 // bounded ends what cannot be brought to its end in time, and tells how to end it earlier.
 func bounded(d Desired, o Observed, step *Step) *Step {
 	_, last := step.Action.(Finish)

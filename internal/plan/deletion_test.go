@@ -1,7 +1,6 @@
 package plan_test
 
 import (
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -229,35 +228,6 @@ func TestDeletionIsBounded(t *testing.T) {
 		const says = "it could not be deleted within an hour of the object's deletion"
 		assertRetained(t, name, "the bound", changed(change, deletedFor(time.Hour)), says)
 		assertRetained(t, name, "the bound, after 5 minutes of tries", changed(change, deletedFor(day), seenDeletedFor(5*time.Minute)), says)
-	}
-}
-
-// What keeps an object may not be about KMS at all: Kubernetes refuses in every pass what is needed.
-func TestGiveUp(t *testing.T) {
-	const why = "get Secret: refused"
-	hour := deletedFor(time.Hour)
-	retained := plan.ReleaseObject{Retained: "it could not be deleted within an hour of the object's deletion: get Secret: refused"}
-	left := plan.ReleaseObject{Interrupted: "it could not be imported again within an hour of the object's deletion: get Secret: refused"}
-	for name, tc := range map[string]struct {
-		reason string
-		change change
-		want   *plan.ReleaseObject
-	}{
-		"stays":                     {"only a deletion is bounded", withFinalizer, nil},
-		"other finalizer":           {"there is nothing to take off", all(leaving, hour, func(f *facts) { f.desired.Finalizer = false }), nil},
-		"a second early":            {"it may pass", all(leaving, deletedFor(time.Hour-time.Second)), nil},
-		"operator was down":         {"it takes 5 minutes of tries", all(leaving, hour, seenDeletedFor(5*time.Minute-time.Second)), nil},
-		"an hour":                   {"nothing was deleted", all(leaving, hour), &retained},
-		"Retain":                    {"nothing was to be deleted", all(leaving, hour, keepsIt), &plan.ReleaseObject{}},
-		"answer lost":               {"something may have been deleted", all(leaving, withdrawing("ObjectDeleted", time.Minute), hour), &plan.ReleaseObject{}},
-		"interrupted":               {"the key is empty", all(onQKMS, empty, withdrawn(time.Minute), hour), &left},
-		"interrupted, answer lost":  {"whether it is empty is not known", all(onQKMS, withdrawing("Interruption", time.Minute), withFinalizer, hour), &plan.ReleaseObject{}},
-		"record could not be found": {"nothing is known of the key", all(leaving, hour, func(f *facts) { f.observed.Record, f.observed.Ownership = nil, "" }), &plan.ReleaseObject{}},
-	} {
-		f := changed(tc.change)
-		if got := plan.GiveUp(f.desired, f.observed, why); !reflect.DeepEqual(got, tc.want) {
-			t.Errorf("%s: %s: got %+v, want %+v", name, tc.reason, got, tc.want)
-		}
 	}
 }
 

@@ -123,6 +123,7 @@ type Presence string
 
 // The presences.
 const (
+	SecretUnknown       Presence = "" // it could not be looked for
 	SecretAbsent        Presence = "Absent"
 	SecretNotConsenting Presence = "NotConsenting"
 	SecretKeyMissing    Presence = "KeyMissing" // known only once the Secret was read

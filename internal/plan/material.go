@@ -21,7 +21,7 @@ func missingSource(d Desired, o Observed) (reason, message string) {
 	case SecretKeyMissing:
 		return v1alpha1.ReasonSecretKeyMissing, fmt.Sprintf(
 			"Secret %q has no key %q: add it, or correct spec.material.secretRef.key", secret.Name, secret.Key)
-	case SecretAbsent:
+	case SecretAbsent, SecretUnknown:
 		return absent(secret.Name)
 	default:
 		return absent(secret.Name)

@@ -29,10 +29,7 @@ func warnings(d Desired, o Observed, step Step) []Warning {
 	if interrupted(o) && o.withdrawn() {
 		found = append(found, Warning{v1alpha1.ConditionInterrupted, v1alpha1.ReasonKeyInterrupted, interruptedBy(step)})
 	}
-	if reason, message := missingSource(d, o); reason != "" {
-		found = append(found, Warning{v1alpha1.ConditionSourceMissing, reason,
-			"without its Secret the key can be neither healed nor renewed: " + message})
-	}
+	found = append(found, sourceMissing(d, o)...)
 	if otherMaterialExpires(o) {
 		found = append(found, Warning{v1alpha1.ConditionOtherMaterialExpires, v1alpha1.ReasonEarlierExpiry, earlierExpiry(o)})
 	}
@@ -43,6 +40,21 @@ func warnings(d Desired, o Observed, step Step) []Warning {
 		found = append(found, Warning{v1alpha1.ConditionExpiring, reason, message})
 	}
 	return found
+}
+
+// sourceMissing stands, once it is known, until the Secret was looked for again.
+func sourceMissing(d Desired, o Observed) []Warning {
+	if o.Secret.Presence == SecretUnknown {
+		if last := conditionOf(o.Status, v1alpha1.ConditionSourceMissing); last != nil {
+			return []Warning{{last.Type, last.Reason, last.Message}}
+		}
+		return nil
+	}
+	reason, message := missingSource(d, o)
+	if reason == "" {
+		return nil
+	}
+	return []Warning{{v1alpha1.ConditionSourceMissing, reason, "without its Secret the key can be neither healed nor renewed: " + message}}
 }
 
 // interruptedBy says that the key is without material because of the operator itself, and what it waits for.
@@ -153,7 +165,6 @@ func importOverdue(d Desired, o Observed) bool {
 // renewalRemedy is what has to happen before the material is renewed; empty when nothing has to.
 func renewalRemedy(d Desired, o Observed, step Step) string {
 	_, expiry, _ := lastKnownKey(o)
-	reason, _ := missingSource(d, o)
 	switch {
 	case step.Outcome == OutcomeSuspended:
 		return "remove spec.suspend"
@@ -165,7 +176,7 @@ func renewalRemedy(d Desired, o Observed, step Step) string {
 		return "set a later spec.expiration.validTo, or remove expiration"
 	case !o.importsOverMaterial() && !d.AllowInterruption:
 		return "this KMS imports only into an empty key, so it is imported again when it has expired"
-	case reason != "":
+	case len(sourceMissing(d, o)) > 0:
 		return "put its Secret back"
 	case otherMaterialExpires(o):
 		return "see the condition OtherMaterialExpires"
