@@ -218,7 +218,7 @@ var _ = Describe("Attack", func() {
 	It("Forge each field of the status, with the right to write it", func(ctx context.Context) {
 		own(ctx)
 		mine := newSymmetricKey(ctx)
-		tries(ctx, mine, validFor(90*day))
+		tries(ctx, mine, validFor(90*day), written)
 		object := expectOutcome(ctx, named("mine"), "Ready=True Imported")
 		truth := object.Status.DeepCopy()
 		for _, forged := range forgedStatuses(key) {
@@ -238,7 +238,7 @@ var _ = Describe("Attack", func() {
 	It("Forge the echo of a request, with the right to write the status", func(ctx context.Context) {
 		own(ctx)
 		mine := newSymmetricKey(ctx)
-		tries(ctx, mine, asked)
+		tries(ctx, mine, asked, written)
 		object := expectOutcome(ctx, named("mine"), "Ready=True Imported")
 		for range 2 {
 			Expect(k8s.Status().Patch(ctx, reload(ctx, object), client.RawPatch(types.MergePatchType, []byte(`{"status": {"lastHandledReimportAt": "forged"}}`)))).To(Succeed())
@@ -255,7 +255,7 @@ var _ = Describe("Attack", func() {
 	It("Forge the status of another object, to pass for its key's heir or owner", func(ctx context.Context) {
 		own(ctx)
 		mine := newSymmetricKey(ctx)
-		tries(ctx, mine)
+		tries(ctx, mine, written)
 		object := expectOutcome(ctx, named("mine"), "Ready=True Imported")
 		forged, err := json.Marshal(map[string]any{"status": map[string]any{
 			"key": map[string]any{"arn": key}, "material": map[string]any{"fingerprint": recordOf(ctx, key).Imported.Fingerprint},
@@ -339,6 +339,11 @@ var _ = Describe("Attack", func() {
 		expectOutcome(ctx, owner, "Ready=True Imported")
 	})
 })
+
+// written is an object whose status others write.
+func written(object *v1alpha1.KMSKeyImport) {
+	metav1.SetMetaDataAnnotation(&object.ObjectMeta, statusWrittenByOthers, "true")
+}
 
 // forgedStatus is a lie about one field of a status.
 type forgedStatus struct {

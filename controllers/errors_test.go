@@ -156,12 +156,12 @@ func readsSecretMetadata(request *http.Request) bool {
 }
 
 var _ = Describe("An error of Kubernetes", func() {
-	const notRead = "get Secret: unknown (get secrets material): trying again"
+	const notRead = "get Secret: Kubernetes answered Forbidden (see the operator's log): trying again"
 
 	It("is told of an object that nothing is known of yet, and is got over", func(ctx context.Context) {
 		apiWire.refuse(readsSecretMetadata, http.StatusForbidden)
 		object := expectOutcome(ctx, newImport(ctx, "payments", newSymmetricKey(ctx)), "Ready=Unknown ReconcileError, Reconciling")
-		Expect(message(object, "Reconciling")).To(Equal("get metadata of Secret: unknown: trying again"))
+		Expect(message(object, "Reconciling")).To(Equal("get metadata of Secret: Kubernetes answered Forbidden (see the operator's log): trying again"))
 		expectTold(ctx, "ReconcileError")
 
 		apiWire.refuse(nil, 0)
@@ -189,7 +189,8 @@ var _ = Describe("An error of Kubernetes", func() {
 		object := expectOutcome(ctx, newImport(ctx, "payments", key), "Ready=True Imported")
 		apiWire.refuse(readsSecretMetadata, http.StatusInternalServerError)
 		Expect(k8s.Delete(ctx, secret)).To(Succeed())
-		expectOutcome(ctx, object, "Ready=True Imported, Reconciling ReconcileError")
+		object = expectOutcome(ctx, object, "Ready=True Imported, Reconciling ReconcileError")
+		Expect(message(object, "Reconciling")).To(Equal("get metadata of Secret: Kubernetes answered InternalError (see the operator's log): trying again"))
 		apiWire.refuse(nil, 0)
 		expectOutcome(ctx, object, "Ready=True Imported, SourceMissing SecretNotFound")
 	})

@@ -56,27 +56,35 @@ func (r *Reconciler) execute(ctx context.Context, p *pass, action plan.Action) e
 // look calls DescribeKey: by keyID, and by the ARN after an effect on that key, and where the key is to be filled or emptied
 // whatever its alias has come to point at.
 func (r *Reconciler) look(ctx context.Context, p *pass) error {
-	id := p.desired.KeyID
-	record, mine := p.observed.Record, p.observed.Ownership == plan.Mine
-	switch {
-	case p.observed.Attempt != nil || p.observed.Withdrawal != nil:
-		id = p.keyARN
-	case mine && (p.desired.Deleting || record.Withdrawal != nil):
-		id = record.KeyARN
-	}
-	key, err := r.kms.DescribeKey(ctx, id)
+	key, err := r.kms.DescribeKey(ctx, p.lookAt())
 	if err != nil {
 		kmsError, err := classified(ctx, err)
-		p.observed.Look = &plan.LookResult{Err: kmsError}
+		if err == nil {
+			p.observed.Look = &plan.LookResult{Err: kmsError}
+		}
 		return err
 	}
 	p.observed.Look = &plan.LookResult{Key: key}
 	p.keyARN = key.ARN
 	r.memories.looked(p.name, r.clock.Now())
+	record, mine := p.observed.Record, p.observed.Ownership == plan.Mine
 	if mine && record.Imported != nil && record.Withdrawal == nil && record.KeyARN == key.ARN {
 		r.memories.compared(p.name, *record.Imported, key, r.clock.Now())
 	}
 	return nil
+}
+
+// lookAt is under which name.
+func (p *pass) lookAt() string {
+	record, mine := p.observed.Record, p.observed.Ownership == plan.Mine
+	switch {
+	case p.observed.Attempt != nil || p.observed.Withdrawal != nil:
+		return p.keyARN
+	case mine && (p.desired.Deleting || record.Withdrawal != nil):
+		return record.KeyARN
+	default:
+		return p.desired.KeyID
+	}
 }
 
 // classified keeps a KMS error apart from the end of this process.

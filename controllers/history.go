@@ -10,11 +10,11 @@ import (
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
 )
 
-// longestMessage is how many bytes the API server takes as the message of an entry or an event.
+// longestMessage is how many bytes the API server takes as the note of an event; of an entry it takes as many characters.
 const longestMessage = 1024
 
-// oneLine cuts a message to the length that an entry or an event takes.
-func oneLine(message string) string {
+// shortened cuts a message to the length that an entry or an event takes.
+func shortened(message string) string {
 	const ellipsis = "…"
 	if len(message) <= longestMessage {
 		return message

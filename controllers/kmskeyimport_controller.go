@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -123,7 +124,7 @@ func (r *Reconciler) reconcile(ctx context.Context, name types.NamespacedName) (
 	step, err := r.run(ctx, p)
 	r.tellEffects(ctx, p)
 	if err != nil {
-		return ctrl.Result{}, r.obstructed(ctx, p, err)
+		return r.obstructed(ctx, p, err)
 	}
 	if err := r.persist(ctx, p, step); err != nil {
 		return ctrl.Result{}, err
@@ -148,21 +149,41 @@ func (r *Reconciler) run(ctx context.Context, p *pass) (plan.Step, error) {
 	return plan.Step{}, fmt.Errorf("pass did not settle within %d steps", maxSteps)
 }
 
-// obstructed has the status say what ended a pass before the plan did, or lets a deleted object go that was kept for too long,
-// and returns the error. Without the record nothing is known that could be said, and a conflict is no news.
-func (r *Reconciler) obstructed(ctx context.Context, p *pass, cause error) error {
+// obstructed carries out what follows from an error that has ended a pass, as far as something is known: without the record
+// nothing could be said. A conflict is no news.
+func (r *Reconciler) obstructed(ctx context.Context, p *pass, cause error) (ctrl.Result, error) {
 	if isConflict(cause) || ctx.Err() != nil || p.observed.Ownership == "" {
-		return cause
+		return ctrl.Result{}, cause
 	}
-	why := strings.Join(strings.Fields(oneLine(cause.Error())), " ")
-	step := plan.Obstructed(p.desired, p.observed, why)
+	p.observed.Obstacle = obstacle(cause)
+	step := plan.Next(p.desired, p.observed)
 	if release, over := step.Action.(plan.ReleaseObject); over {
-		return r.releaseObject(ctx, p, release)
+		if err := r.releaseObject(ctx, p, release); err != nil {
+			return r.obstructed(ctx, p, err)
+		}
+		return ctrl.Result{}, nil
 	}
 	if err := r.persist(ctx, p, step); err != nil {
 		logf.FromContext(ctx).V(1).Info("Could not write the status", "cause", err.Error())
 	}
-	return cause
+	if step.After > 0 { // sooner than the backoff
+		logf.FromContext(ctx).Error(cause, "The pass could not be finished")
+		return result(step)
+	}
+	return ctrl.Result{}, cause
+}
+
+// obstacle says what has failed. What Kubernetes has answered, or who did not answer, may differ at each try, or tell of
+// objects of others: the log has it.
+func obstacle(cause error) string {
+	failed := cause.Error()
+	if inner := errors.Unwrap(cause); inner != nil {
+		failed = strings.TrimSuffix(strings.TrimSuffix(failed, inner.Error()), ": ")
+	}
+	if reason := apierrors.ReasonForError(cause); reason != metav1.StatusReasonUnknown {
+		return fmt.Sprintf("%s: Kubernetes answered %s (see the operator's log)", failed, reason)
+	}
+	return failed + " failed (see the operator's log)"
 }
 
 // persist writes the status if it changed, and then tells of it.

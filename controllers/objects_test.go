@@ -26,6 +26,9 @@ import (
 // "complete" comes last, when every spec has run and passed.
 var objectsDir = os.Getenv("OBJECTS_DIR")
 
+// statusWrittenByOthers annotates objects whose status is not the operator's alone, and so not to be seen.
+const statusWrittenByOthers = "example.com/status-written-by-others"
+
 // seenObject is an object at one time, and what kstatus makes of it.
 type seenObject struct {
 	KStatus status.Status              `json:"kstatus"`
@@ -88,6 +91,8 @@ func (r *objectRecorder) note(event watch.Event) {
 		r.failures = append(r.failures, fmt.Errorf("an event of type %s: %T", event.Type, event.Object))
 	case event.Type == watch.Deleted:
 		delete(r.existing, string(object.GetUID()))
+	case object.GetAnnotations()[statusWrittenByOthers] != "":
+		r.existing[string(object.GetUID())] = true
 	default:
 		r.existing[string(object.GetUID())] = true
 		if err := writeSeen(object); err != nil {

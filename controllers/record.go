@@ -33,7 +33,7 @@ func released(record *v1alpha1.KMSKeyRecord, fate string, now time.Time) *v1alph
 	next := noted(record.DeepCopy(), v1alpha1.HistoryEntry{
 		Time:    seconds(now),
 		Event:   v1alpha1.HistoryReleased,
-		Message: oneLine("the owner was deleted; " + fate),
+		Message: shortened("the owner was deleted; " + fate),
 	})
 	next.Owner = nil
 	delete(next.Labels, v1alpha1.LabelOwnerUID)

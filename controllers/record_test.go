@@ -125,7 +125,7 @@ func TestWhatARecordBecomes(t *testing.T) {
 			},
 		},
 		"released with a long reason": {
-			reason: "the API server takes 1024 bytes, and no half character",
+			reason: "an event takes 1024 bytes, and no half character",
 			before: fullRecord(),
 			become: func(r *v1alpha1.KMSKeyRecord) *v1alpha1.KMSKeyRecord {
 				return released(r, strings.Repeat("é", 1100), recordTime)

@@ -17,6 +17,9 @@ import (
 	"github.com/keyimport-dev/kms-key-import-operator/internal/plan"
 )
 
+// heirsAtOnce is how many KMSKeyImports are read from the API server at once.
+const heirsAtOnce = 500
+
 // setFinalizer adds the finalizer or takes it off. A last version of the object that is gone by then is what was wanted.
 func (r *Reconciler) setFinalizer(ctx context.Context, p *pass, wanted bool) error {
 	changed := p.object.DeepCopy()
@@ -36,6 +39,7 @@ func (r *Reconciler) setFinalizer(ctx context.Context, p *pass, wanted bool) err
 
 // releaseObject gives up the key first, so that the record says why, and then lets the object go.
 func (r *Reconciler) releaseObject(ctx context.Context, p *pass, action plan.ReleaseObject) error {
+	p.observed.Unreleasable = true // until it is released
 	if p.observed.Ownership == plan.Mine {
 		record := p.observed.Record
 		fate := fateOf(record, action)
@@ -45,7 +49,11 @@ func (r *Reconciler) releaseObject(ctx context.Context, p *pass, action plan.Rel
 		p.observed.Record, p.observed.Ownership = nil, plan.Unclaimed
 		r.tellRelease(ctx, p, record, action, fate)
 	}
-	return r.setFinalizer(ctx, p, false)
+	if err := r.setFinalizer(ctx, p, false); err != nil {
+		return err
+	}
+	p.observed.Unreleasable = false
+	return nil
 }
 
 // fateOf is what became of the material of a key that is given up, as far as its record tells.
@@ -79,7 +87,7 @@ func (r *Reconciler) observeSurroundings(ctx context.Context, p *pass) error {
 	if err != nil && !apierrors.IsForbidden(err) {
 		return fmt.Errorf("get Namespace: %w", err)
 	}
-	heir, listErr := r.heir(ctx, r.client, p)
+	heir, listErr := r.heir(ctx, p)
 	p.observed.Surroundings = plan.Surroundings{
 		NamespaceTerminating: namespace.DeletionTimestamp != nil,
 		NamespaceHidden:      err != nil,
@@ -90,24 +98,15 @@ func (r *Reconciler) observeSurroundings(ctx context.Context, p *pass) error {
 
 // heir reports whether another object, which is not being deleted, names this object's key: the same manifest under
 // another name perhaps. An alias is known by where it led to or, in the same namespace, as long as that is not known.
-func (r *Reconciler) heir(ctx context.Context, reader client.Reader, p *pass) (bool, error) {
+func (r *Reconciler) heir(ctx context.Context, p *pass) (bool, error) {
 	if p.observed.Ownership != plan.Mine {
 		return false, nil
 	}
-	namespaces := r.watched
-	if len(namespaces) == 0 {
-		namespaces = []string{metav1.NamespaceAll}
+	list := &v1alpha1.KMSKeyImportList{}
+	if err := r.client.List(ctx, list); err != nil {
+		return false, fmt.Errorf("list KMSKeyImports: %w", err)
 	}
-	for _, namespace := range namespaces {
-		list := &v1alpha1.KMSKeyImportList{}
-		if err := reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
-			return false, fmt.Errorf("list KMSKeyImports: %w", err)
-		}
-		if slices.ContainsFunc(list.Items, p.inheritedBy) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return slices.ContainsFunc(list.Items, p.inheritedBy), nil
 }
 
 // inheritedBy reports whether the key is, or may be, that of another object as well.
@@ -118,11 +117,31 @@ func (p *pass) inheritedBy(other v1alpha1.KMSKeyImport) bool {
 
 // confirmNoHeir asks the API server for what the cache may not show yet.
 func (r *Reconciler) confirmNoHeir(ctx context.Context, p *pass) error {
-	heir, err := r.heir(ctx, r.live, p)
-	if err == nil && heir {
-		err = fmt.Errorf("objects that name the key: %w", errStale)
+	namespaces := r.watched
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
 	}
-	return err
+	for _, namespace := range namespaces {
+		if err := r.confirmNoHeirIn(ctx, p, namespace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) confirmNoHeirIn(ctx context.Context, p *pass, namespace string) error {
+	for next := ""; ; {
+		list := &v1alpha1.KMSKeyImportList{}
+		if err := r.live.List(ctx, list, client.InNamespace(namespace), client.Limit(heirsAtOnce), client.Continue(next)); err != nil {
+			return fmt.Errorf("list KMSKeyImports: %w", err)
+		}
+		if slices.ContainsFunc(list.Items, p.inheritedBy) {
+			return fmt.Errorf("objects that name the key: %w", errStale)
+		}
+		if next = list.Continue; next == "" {
+			return nil
+		}
+	}
 }
 
 func mayName(object *v1alpha1.KMSKeyImport, keyARN, namespace string) bool {

@@ -46,7 +46,7 @@ func (r *Reconciler) tellRelease(
 		return
 	}
 	logf.FromContext(ctx).Info("Released a deleted object", "reason", reason, "message", fate)
-	r.recorder.Eventf(p.object, nil, corev1.EventTypeWarning, reason, eventActionRelease, "%s", oneLine(fate))
+	r.recorder.Eventf(p.object, nil, corev1.EventTypeWarning, reason, eventActionRelease, "%s", shortened(fate))
 }
 
 // tellOutcome does so for an outcome that is new.
@@ -59,7 +59,7 @@ func (r *Reconciler) tellOutcome(ctx context.Context, p *pass, before v1alpha1.K
 	if step.Outcome == plan.OutcomeSuspended {
 		eventType = corev1.EventTypeNormal
 	}
-	r.recorder.Eventf(p.object, nil, eventType, step.Reason, eventActionObserve, "%s", oneLine(step.Message))
+	r.recorder.Eventf(p.object, nil, eventType, step.Reason, eventActionObserve, "%s", shortened(step.Message))
 }
 
 // reasonBefore is the reason of the last outcome; empty when it was settled.

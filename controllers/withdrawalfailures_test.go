@@ -84,7 +84,7 @@ var _ = Describe("Denied access to a deletion", func() {
 		remove(ctx, t.object)
 		wakeAfter(ctx, t.object, time.Hour)
 		expectGone(ctx, t.object)
-		expectRetained(ctx, t, "it could not be deleted within an hour of the object's deletion: get Secret: unknown (get secrets material): trying again")
+		expectRetained(ctx, t, "it could not be deleted within an hour of the object's deletion: get Secret: Kubernetes answered Forbidden (see the operator's log)")
 	})
 
 	It("to the look keeps it for that long too", func(ctx context.Context) {

@@ -64,6 +64,11 @@ var specified = map[string]string{
 	"ExpiryShortened":      nothing,
 	"EarlierExpiry":        nothing,
 	"NoImportOverMaterial": nothing,
+	"KeyInterrupted":       nothing,
+
+	// Of events alone.
+	"MaterialWithdrawn": nothing,
+	"MaterialRetained":  nothing,
 }
 
 func TestEveryReasonIsSpecified(t *testing.T) {

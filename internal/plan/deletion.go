@@ -94,6 +94,7 @@ func leave(o Observed, why string) *Step {
 const (
 	tooLate       = "it could not be deleted within an hour of the object's deletion"
 	tooLateToFill = "it could not be imported again within an hour of the object's deletion"
+	wayOut        = "; until then, an hour at most, this object stays: set spec.deletionPolicy to Retain to let it go with the material left in KMS"
 )
 
 // bounded ends what cannot be brought to its end in time, and tells how to end it earlier.
@@ -103,7 +104,7 @@ func bounded(d Desired, o Observed, step *Step) *Step {
 	case last && overdue(d, o):
 		return retain(tooLate + ": " + step.Message)
 	case last && step.Outcome != OutcomeProgressing:
-		step.Message += "; until then, an hour at most, this object stays: set spec.deletionPolicy to Retain to let it go with the material left in KMS"
+		step.Message += wayOut
 	}
 	return step
 }

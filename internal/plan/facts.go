@@ -96,6 +96,10 @@ type Observed struct {
 	// Surroundings are observed of an object that is being deleted.
 	Surroundings Surroundings
 	Memory       Memory
+	// Obstacle is the error of Kubernetes, or of the operator itself, that has ended this pass; empty until then.
+	Obstacle string
+	// Unreleasable says that a release of the object has failed in this pass.
+	Unreleasable bool
 }
 
 // Ownership is whose the record is.

@@ -116,7 +116,8 @@ func lastKnownKey(o Observed) (state kms.KeyState, expiry kms.Expiry, known bool
 	return state, expiry, known
 }
 
-// lastReportedKey is the key of this pass's look or, when that failed, was not made or led elsewhere, of the last status.
+// lastReportedKey is the key of this pass's look or, when that failed, was not made or led elsewhere, of the last status. That
+// stands for some time only, unless nobody meant to look.
 func lastReportedKey(o Observed) (state kms.KeyState, expiry kms.Expiry, known bool) {
 	if o.seen() {
 		return o.Look.Key.State, o.Look.Key.Expiry, true
@@ -128,7 +129,7 @@ func lastReportedKey(o Observed) (state kms.KeyState, expiry kms.Expiry, known b
 	if lastSeen.IsZero() {
 		lastSeen = o.Memory.FirstSeen
 	}
-	if o.Status.Key == nil || o.Look != nil && o.Now.Sub(lastSeen) > failedLooksTolerated*o.Resync {
+	if o.Status.Key == nil || (o.Look != nil || o.Obstacle != "") && o.Now.Sub(lastSeen) > failedLooksTolerated*o.Resync {
 		return "", kms.Expiry{}, false
 	}
 	expiry = kms.Expiry{Model: kms.ExpirationModel(o.Status.ExpirationModel)}

@@ -15,6 +15,7 @@ type check func(Desired, Observed) *Step
 
 // checks in the order in which they are asked: nothing that comes later can overrule what comes earlier.
 var checks = []check{
+	obstructed,
 	finalizerDiffers,
 	deleting,
 	suspended,

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
+	"github.com/keyimport-dev/kms-key-import-operator/internal/kms"
 )
 
 // longestRequest is how much of a request a record keeps as it is: an annotation may hold as much as a whole record.
@@ -40,19 +41,23 @@ func Abridged(request string) string {
 }
 
 // ReimportHandled reports whether, when a pass ends with step, the request for an import is done with: an import was made
-// for it, or none will be. While something is waited for it stands, and so it does while the record that holds the key has
-// no owner: without the request nobody would be told any more what keeps this object from taking it over.
+// for it, or none will be. While something is waited for it stands, and so it does while the record that holds the empty key
+// has no owner: without the request nobody would be told any more what keeps this object from taking it over.
 func ReimportHandled(d Desired, o Observed, step Step) bool {
 	switch {
 	case ObservedGeneration(o.Status) < 0:
 		return true
-	case o.Ownership == Ownerless && (heldDisabled(o) || heldDeleted(o)) && !lifted(o):
+	case o.Ownership == Ownerless && emptyAndHeld(o):
 		return false
 	case step.Outcome == OutcomeSettled, step.Outcome == OutcomeStalled:
 		return true
 	default:
 		return d.Requests.Reimport == o.Memory.Served.Reimport
 	}
+}
+
+func emptyAndHeld(o Observed) bool {
+	return o.seen() && o.Look.Key.State == kms.KeyStatePendingImport && (heldDisabled(o) || heldDeleted(o)) && !lifted(o)
 }
 
 // reimportAsked imports the material once more because a person asked for it. Where the fixed date is too near for an

@@ -66,11 +66,13 @@ func TestReimportHandled(t *testing.T) {
 		"never seen, waiting":   {"a restored manifest must not fire, later either", all(reimportRequested, func(f *facts) { *f.observed.Status.ObservedGeneration = -1 }), "Waiting", true},
 		"never seen, no status": {"no observedGeneration is -1", all(reimportRequested, func(f *facts) { f.observed.Status.ObservedGeneration = nil }), "Suspended", true},
 		"first pass, waiting":   {"an object that was seen may ask", all(firstImport, reimportRequested), "Waiting", false},
-		"held, ownerless":       {"the key cannot be taken over yet", all(reimportRequested, ownerless, held), "Stalled", false},
-		"emptied, ownerless":    {"the key cannot be taken over yet", all(reimportRequested, ownerless, deletionHeld), "Stalled", false},
-		"lifted, ownerless":     {"nothing is held any more", all(reimportRequested, ownerless, held, wasLifted), "Stalled", true},
-		"free, ownerless":       {"nothing is held", all(reimportRequested, ownerless), "Stalled", true},
-		"held":                  {"its owner has lifted the hold, or need not", all(reimportRequested, held), "Stalled", true},
+		"held, ownerless":       {"the key cannot be taken over yet", all(reimportRequested, heldEmpty, ownerless), "Stalled", false},
+		"held, full, ownerless": {"the request is not about an empty key", all(reimportRequested, ownerless, held), "Stalled", true},
+		"emptied, ownerless":    {"the key cannot be taken over yet", all(reimportRequested, ownerless, heldDeleted), "Stalled", false},
+		"lifted, ownerless":     {"nothing is held any more", all(reimportRequested, heldEmpty, wasLifted, ownerless), "Stalled", true},
+		"free, ownerless":       {"nothing is held", all(reimportRequested, ownerless, empty), "Stalled", true},
+		"held":                  {"its owner has lifted the hold, or need not", all(reimportRequested, heldEmpty), "Stalled", true},
+		"held, look failed":     {"whether it is empty is not known", all(reimportRequested, ownerless, held, lookError("Other")), "Stalled", true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
