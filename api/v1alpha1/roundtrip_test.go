@@ -89,7 +89,7 @@ const (
 			"secret": {"name": "payments-material", "uid": "2", "resourceVersion": "3", "key": "material", "encoding": "Raw"},
 			"time": "2027-01-22T09:00:00Z", "notAfter": "2027-01-22T09:00:10Z", "completedAt": "2027-01-22T09:00:01Z", "requestID": "6",
 			"sealed": {
-				"encryptedKeyMaterial": "c2VhbGVk", "importToken": "dG9rZW4=", "validTo": "2027-01-23T09:00:00Z",
+				"encryptedKeyMaterial": "c2VhbGVk", "importToken": "dG9rZW4=", "parametersValidTo": "2027-01-23T09:00:00Z",
 				"wrappingAlgorithm": "RSAES_OAEP_SHA_256", "wrappingKeySpec": "RSA_2048"
 			}
 		},
