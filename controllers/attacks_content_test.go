@@ -206,6 +206,20 @@ var _ = Describe("Attack", func() {
 		Expect(imported.Fingerprint).To(Equal(object.Status.Material.Fingerprint), "the same bytes each time")
 	})
 
+	It("Push what was done to a key out of its history by new annotations", func(ctx context.Context) {
+		object := tries(ctx)
+		for range v1alpha1.HistoryLimit {
+			as(tenant, func() { requestReimport(ctx, object) })
+		}
+		record := recordOf(ctx, key)
+		Expect(record.History).To(HaveLen(v1alpha1.HistoryLimit))
+		for _, entry := range record.History {
+			Expect(string(entry.Event + " " + v1alpha1.HistoryEvent(entry.Cause))).To(Equal("Imported Requested"))
+		}
+		Expect(record.Owner.Name).To(Equal("mine"))
+		Expect(record.Imported.Fingerprint).To(Equal(object.Status.Material.Fingerprint))
+	})
+
 	It("Bring the annotations of a request along in a manifest", func(ctx context.Context) {
 		tries(ctx, asked)
 		Expect(kmsWire.count(key, "ImportKeyMaterial")).To(Equal(1))

@@ -268,6 +268,23 @@ var _ = Describe("Attack", func() {
 		expectUnharmed(ctx)
 	})
 
+	It("Forge the status of another object, to pass for the heir of a key whose object is being deleted", func(ctx context.Context) {
+		edit(ctx, owner, takingItsMaterial)
+		expectOutcome(ctx, owner, "Ready=True Imported")
+		own(ctx)
+		tries(ctx, newSymmetricKey(ctx), written)
+		object := expectOutcome(ctx, named("mine"), "Ready=True Imported")
+		forged := []byte(`{"status": {"key": {"arn": "` + key + `"}}}`)
+		Expect(k8s.Status().Patch(ctx, object, client.RawPatch(types.MergePatchType, forged))).To(Succeed())
+		Expect(k8s.Delete(ctx, owner)).To(Succeed())
+		within(victim, func() {
+			Eventually(eventsAbout(ctx, "MaterialRetained")).WithContext(ctx).WithTimeout(patience).
+				Should(ConsistOf("the key's material was not deleted: another KMSKeyImport names the key"))
+		})
+		Expect(recordOf(ctx, key).Owner).To(BeNil())
+		Expect(kmsWire.count(key, "DeleteImportedKeyMaterial")).To(BeZero())
+	})
+
 	It("Make a record, or read one, or the fingerprint key", func(ctx context.Context) {
 		for _, where := range []string{operatorNamespace, namespace} {
 			record := recordFor(newSymmetricKey(ctx))

@@ -189,3 +189,4 @@ type skewedClock struct{ skew atomic.Int64 }
 func (c *skewedClock) Now() time.Time                  { return time.Now().Add(time.Duration(c.skew.Load())) }
 func (c *skewedClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 func (c *skewedClock) advance(by time.Duration)        { c.skew.Add(int64(by)) }
+func (c *skewedClock) setRight()                       { c.skew.Store(0) }

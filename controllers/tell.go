@@ -24,7 +24,11 @@ func (r *Reconciler) tellEffects(ctx context.Context, p *pass) {
 	for _, done := range p.done {
 		if done.withdrawn != "" {
 			logf.FromContext(ctx).Info("Deleted key material in KMS", "cause", done.withdrawn, "keyARN", p.keyARN)
-			r.recorder.Eventf(p.object, nil, corev1.EventTypeNormal, v1alpha1.ReasonMaterialWithdrawn, eventActionWithdraw,
+			eventType := corev1.EventTypeNormal
+			if done.withdrawn == v1alpha1.WithdrawnForReimport { // the key is unusable until an import follows
+				eventType = corev1.EventTypeWarning
+			}
+			r.recorder.Eventf(p.object, nil, eventType, v1alpha1.ReasonMaterialWithdrawn, eventActionWithdraw,
 				"%s: key material was deleted from %s", done.withdrawn, p.keyARN)
 			continue
 		}

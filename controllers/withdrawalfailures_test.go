@@ -35,6 +35,9 @@ var _ = Describe("Denied access to a deletion", func() {
 	var t testament
 
 	BeforeEach(func(ctx context.Context) {
+		operator.stop()
+		now.setRight() // by the API server's, which says when an object was deleted
+		operator = startOperator()
 		t = newTestament(ctx)
 		kmsWire.set(t.key, withdrawal, refuses("AccessDeniedException", "not yours"))
 	})
@@ -71,6 +74,7 @@ var _ = Describe("Denied access to a deletion", func() {
 		keptBack(ctx)
 		wakeAfter(ctx, t.object, time.Hour-time.Minute)
 		expectPass(ctx, t.object)
+		Expect(reload(ctx, t.object).Finalizers).NotTo(BeEmpty())
 		wakeAfter(ctx, t.object, time.Minute)
 		expectGone(ctx, t.object)
 		const why = "it could not be deleted within an hour of the object's deletion: " + denied
@@ -82,8 +86,10 @@ var _ = Describe("Denied access to a deletion", func() {
 	It("to the Secret, by Kubernetes, keeps it for that long too", func(ctx context.Context) {
 		apiWire.refuse(readsSecretData, http.StatusForbidden)
 		remove(ctx, t.object)
-		wakeAfter(ctx, t.object, time.Hour)
-		expectGone(ctx, t.object)
+		wakeAfter(ctx, t.object, time.Hour-time.Minute)
+		object := expectOutcome(ctx, t.object, "Ready=True Imported, Reconciling ReconcileError")
+		Expect(message(object, "Reconciling")).To(Equal("get Secret: Kubernetes answered Forbidden (see the operator's log): trying again" + wayOut))
+		wakeAfter(ctx, t.object, time.Minute)
 		expectRetained(ctx, t, "it could not be deleted within an hour of the object's deletion: get Secret: Kubernetes answered Forbidden (see the operator's log)")
 	})
 

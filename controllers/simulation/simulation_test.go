@@ -53,8 +53,19 @@ func TestLives(t *testing.T) {
 				s.live(time.Duration(*years) * 365 * day)
 				s.settle()
 				t.Log(s.counts.summary())
+				if keys >= 8 && *years > 0 { // fewer may never come to that
+					s.counts.checkVariety(t, s.qkms())
+				}
 			})
 		}
+	}
+}
+
+// checkVariety demands that the world had what it is about.
+func (c counts) checkVariety(t *testing.T, qkms bool) {
+	t.Helper()
+	if c.withdrawals == 0 || qkms && c.interruptions == 0 || !qkms && (c.adoptions == 0 || c.renewals == 0) {
+		t.Errorf("too little has happened to show anything: %s", c.summary())
 	}
 }
 
