@@ -192,10 +192,11 @@ func (l *life) mayBeImported(request kms.ImportRequest) {
 		return
 	}
 	l.tries()
-	if record.Intent.Cause == v1alpha1.CauseAdoption && !disturbed && s.pass.exact && !request.Expiry.Equal(l.present().Expiry) {
+	seen := s.pass.key.State
+	proves := record.Intent.Cause == v1alpha1.CauseAdoption && seen != kms.KeyStatePendingImport // since an answer was lost
+	if proves && !disturbed && s.pass.exact && !request.Expiry.Equal(l.present().Expiry) {
 		s.violated(l, "an adoption that changes the expiry")
 	}
-	seen := s.pass.key.State
 	if s.qkms() && seen != kms.KeyStatePendingImport {
 		s.violated(l, "an import into a key that was last seen with material, which QKMS refuses")
 	}
@@ -295,7 +296,7 @@ func (l *life) imported(request kms.ImportRequest, result kms.ImportResult, earl
 	l.lastImport, l.revoked, l.disabled = s.timeline.elapsed, time.Time{}, false
 	record := l.record()
 	l.expiryByHand = record != nil && record.Intent.Cause == v1alpha1.CauseAdoption
-	if earlier.State == kms.KeyStatePendingImport && (record == nil || record.Imported == nil) {
+	if earlier.State == kms.KeyStatePendingImport && !l.expiryByHand && (record == nil || record.Imported == nil) {
 		l.adopted = false // whatever was refused, or lost, while the key held something
 	}
 	if !s.pass.disturbed { // what came after the pass began is not done with
