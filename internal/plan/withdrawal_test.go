@@ -90,6 +90,10 @@ func TestInterruption(t *testing.T) {
 		"not importable":            {"KMS would not take it back", all(due, func(f *facts) { f.observed.Look.Key.Spec = "HMAC_256" }), stalls("KeyNotImportable")},
 		"alias turned":              {"another's key", all(due, otherKey), stalls("KeyTargetChanged")},
 		"refused before":            {"KMS would not take it back", all(due, refusedBefore(refill)), stalls("MaterialMismatch")},
+		"under way, look failed": {
+			"what it waited for has begun", all(due, withdrawn(time.Minute), lastCondition("RenewalNeedsInterruption", "NoImportOverMaterial"), lookError("Throttled")),
+			retries("Throttled").with("Interrupted KeyInterrupted", "Expiring ExpiresSoon"),
+		},
 	}.run(t)
 }
 
