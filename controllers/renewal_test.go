@@ -98,6 +98,7 @@ var _ = Describe("Material that is valid for a duration", func() {
 	It("wakes the operator up in time", func(ctx context.Context) {
 		object := imported(ctx, validFor(90*day))
 		now.advance(object.Status.RenewalTime.Sub(now.Now()) - 10*time.Minute)
+		awaitCaches(ctx, object)
 		result, err := operator.reconciler.Reconcile(ctx, requestFor(object))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(result.RequeueAfter).To(And(BeNumerically(">", 9*time.Minute), BeNumerically("<=", 10*time.Minute)))
