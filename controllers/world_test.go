@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,18 +18,14 @@ import (
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
-	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/keyimport-dev/kms-key-import-operator/api/v1alpha1"
@@ -212,122 +207,6 @@ func (inThisProcess) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// restart is a new process: it remembers nothing. What it reads from its cache does not fail.
-func (w *world) restart() {
-	cached := interceptor.NewClient(w.objects, interceptor.Funcs{
-		Get: func(ctx context.Context, next client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
-			return w.getCached(ctx, next, key, object, options...)
-		},
-		List: func(ctx context.Context, next client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			return w.listCached(ctx, next, list, options...)
-		},
-		Create: func(ctx context.Context, next client.WithWatch, object client.Object, options ...client.CreateOption) error {
-			return w.write("create "+kindOf(object), func() error { return next.Create(ctx, object, options...) })
-		},
-		Update: func(ctx context.Context, next client.WithWatch, object client.Object, options ...client.UpdateOption) error {
-			return w.write("update "+kindOf(object), func() error { return next.Update(ctx, object, options...) })
-		},
-		Patch: func(ctx context.Context, next client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-			return w.write("patch "+kindOf(object), func() error { return next.Patch(ctx, object, patch, options...) })
-		},
-		SubResourceUpdate: func(ctx context.Context, next client.Client, subResource string, object client.Object, options ...client.SubResourceUpdateOption) error {
-			return w.write("update "+subResource, func() error { return next.SubResource(subResource).Update(ctx, object, options...) })
-		},
-	})
-	live := interceptor.NewClient(w.objects, interceptor.Funcs{
-		Get: func(ctx context.Context, next client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
-			return w.read("read "+kindOf(object), func() error { return next.Get(ctx, key, object, options...) })
-		},
-		List: func(ctx context.Context, next client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			return w.read("list "+listed(list), func() error { return next.List(ctx, list, options...) })
-		},
-	})
-	w.reconciler = NewReconciler(Options{
-		Client: cached, Live: live, KMS: scriptedKMS{w}, Dialect: w.dialect, Recorder: &events.FakeRecorder{}, Clock: w.clock,
-		Namespace: operatorsOwn, Resync: worldResync, ParametersRate: 1000,
-	})
-}
-
-func listed(list client.ObjectList) string {
-	if _, ok := list.(*v1alpha1.KMSKeyRecordList); ok {
-		return "records"
-	}
-	return "objects"
-}
-
-func kindOf(object client.Object) string {
-	switch object.(type) {
-	case *v1alpha1.KMSKeyRecord:
-		return "record"
-	case *v1alpha1.KMSKeyImport:
-		return "object"
-	case *corev1.Secret:
-		return "Secret"
-	default:
-		return "metadata"
-	}
-}
-
-func (w *world) write(name string, run func() error) error {
-	return w.script.call(kindWrite, name, func() error {
-		err := run()
-		if err == nil {
-			w.wrote++
-		}
-		return err
-	})
-}
-
-func (w *world) read(name string, run func() error) error { return w.script.call(kindRead, name, run) }
-
-// scriptedKMS is the operator's KMS.
-type scriptedKMS struct{ w *world }
-
-// DescribeKey implements kms.Service.
-func (s scriptedKMS) DescribeKey(ctx context.Context, keyID string) (key kms.Key, err error) {
-	err = s.w.script.call(kindAsk, "DescribeKey", func() (err error) {
-		s.w.looked++
-		key, err = s.w.kms.DescribeKey(ctx, keyID)
-		return err
-	})
-	return key, err
-}
-
-// GetParametersForImport implements kms.Service.
-func (s scriptedKMS) GetParametersForImport(ctx context.Context, keyARN string, wrapping kms.Wrapping) (parameters kms.ImportParameters, err error) {
-	err = s.w.script.call(kindAsk, "GetParametersForImport", func() (err error) {
-		parameters, err = s.w.kms.GetParametersForImport(ctx, keyARN, wrapping)
-		return err
-	})
-	return parameters, err
-}
-
-// ImportKeyMaterial implements kms.Service. It counts what KMS really did.
-func (s scriptedKMS) ImportKeyMaterial(ctx context.Context, request kms.ImportRequest) (result kms.ImportResult, err error) {
-	s.w.checkEffect(request)
-	err = s.w.script.call(kindEffect, "ImportKeyMaterial", func() (err error) {
-		result, err = s.w.kms.ImportKeyMaterial(ctx, request)
-		if err == nil {
-			s.w.made = append(s.w.made, request.Expiry)
-		}
-		return err
-	})
-	return result, err
-}
-
-// DeleteImportedKeyMaterial implements kms.Service.
-func (s scriptedKMS) DeleteImportedKeyMaterial(ctx context.Context, request kms.DeletionRequest) (result kms.DeletionResult, err error) {
-	s.w.checkWithdrawal(request)
-	err = s.w.script.call(kindEffect, "DeleteImportedKeyMaterial", func() (err error) {
-		result, err = s.w.kms.DeleteImportedKeyMaterial(ctx, request)
-		if err == nil {
-			s.w.withdrawn++
-		}
-		return err
-	})
-	return result, err
-}
-
 // The objects.
 
 func (w *world) name() types.NamespacedName {
@@ -422,95 +301,4 @@ func (w *world) listCached(ctx context.Context, next client.WithWatch, list clie
 		found.Items = []v1alpha1.KMSKeyRecord{*w.pastRecord.DeepCopy()}
 	}
 	return nil
-}
-
-// The work queue.
-
-// rest makes passes until one finds nothing to do, as the work queue would: again after the time that a pass asks for, after
-// a growing while where it failed, and in a new process where it died.
-func (w *world) rest() {
-	w.t.Helper()
-	failures := 0
-	var last ending
-	for range passesUntilAtRest {
-		fired := w.script.fired
-		if !w.lags {
-			w.pastRecord, w.pastObject = w.record(), w.object()
-		}
-		last = w.pass()
-		w.lags = w.lagging && w.script.fired && !fired && w.pastObject != nil
-		w.checkPass(last)
-		switch {
-		case last.died:
-			w.restart()
-			w.wait(longestTakeover)
-		case last.err != nil:
-			w.wait(min(firstRetry<<failures, lastRetry))
-			failures++
-		case w.atRest(last):
-			return
-		default:
-			w.wait(last.RequeueAfter)
-		}
-	}
-	w.t.Fatalf("not at rest after %d passes, the last of which came to %+v: %s", passesUntilAtRest, last, w.summary())
-}
-
-// ending is how a pass ended.
-type ending struct {
-	ctrl.Result
-	err  error
-	died bool
-}
-
-// whole reports whether the pass came to its own end.
-func (e ending) whole() bool { return !e.died && e.err == nil && e.RequeueAfter != conflictDelay }
-
-func (w *world) wait(d time.Duration) { w.clock.SetTime(w.clock.Now().Add(d)) }
-
-// pass is one Reconcile, of a process that may die in it.
-func (w *world) pass() (end ending) {
-	w.wrote, w.looked = 0, 0
-	w.passes++
-	defer func() {
-		switch recovered := recover().(type) {
-		case nil:
-		case death:
-			end.died = true
-		default:
-			panic(recovered)
-		}
-	}()
-	end.Result, end.err = w.reconciler.Reconcile(w.ctx, ctrl.Request{NamespacedName: w.name()})
-	return end
-}
-
-// atRest reports whether a pass that did not fail changed nothing, and whether the next will not either.
-func (w *world) atRest(end ending) bool {
-	object := w.object()
-	switch {
-	case w.wrote > 0 || w.lags || !end.whole(), object != nil && object.DeletionTimestamp != nil:
-		return false
-	case object == nil || object.Spec.Suspend != nil:
-		return true
-	case w.looked == 0:
-		return false
-	default:
-		reconciling := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionReconciling)
-		return reconciling == nil || reconciling.Reason == v1alpha1.ReasonKeyDisabled || reconciling.Reason == v1alpha1.ReasonSecretNotFound
-	}
-}
-
-// summary is the status in one line.
-func (w *world) summary() string {
-	object := w.object()
-	if object == nil {
-		return "no object"
-	}
-	var all []string
-	for _, condition := range object.Status.Conditions {
-		all = append(all, fmt.Sprintf("%s=%s %s", condition.Type, condition.Status, condition.Reason))
-	}
-	slices.Sort(all)
-	return strings.Join(all, ", ")
 }
