@@ -323,6 +323,9 @@ var _ = Describe("Attack", func() {
 		Eventually(func() string { return logs.String()[before:] }).WithTimeout(patience).
 			Should(ContainSubstring("KMSKeyRecord " + planted.Name + " is about another key than its name says: delete it if it was made by hand"))
 		Expect(kmsWire.changes(mine)).To(BeZero())
+		object := expectOutcome(ctx, named("mine"), "Ready=False ReconcileError, Reconciling")
+		Expect(message(object, "Reconciling")).To(Equal("KMSKeyRecord " + planted.Name +
+			" is about another key than its name says: delete it if it was made by hand: trying again"))
 
 		Expect(k8s.Delete(ctx, planted)).To(Succeed())
 		expectOutcome(ctx, named("mine"), "Ready=True Imported")

@@ -150,6 +150,20 @@ func restart() {
 	operator = startOperator()
 }
 
+// eventTypes are those of the events with a reason: Normal or Warning.
+func eventTypes(ctx context.Context, reason string) []string {
+	GinkgoHelper()
+	events := &eventsv1.EventList{}
+	Expect(k8s.List(ctx, events, client.InNamespace(namespace))).To(Succeed())
+	var types []string
+	for _, event := range events.Items {
+		if event.Reason == reason {
+			types = append(types, event.Type)
+		}
+	}
+	return types
+}
+
 // eventsAbout are the notes of the events with a reason.
 func eventsAbout(ctx context.Context, reason string) func(Gomega) []string {
 	return func(g Gomega) []string {

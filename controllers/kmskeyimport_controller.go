@@ -173,13 +173,14 @@ func (r *Reconciler) obstructed(ctx context.Context, p *pass, cause error) (ctrl
 	return ctrl.Result{}, cause
 }
 
-// obstacle says what has failed. What Kubernetes has answered, or who did not answer, may differ at each try, or tell of
-// objects of others: the log has it.
+// obstacle says in the operator's own words what has failed. What Kubernetes has answered, or who did not answer, may differ
+// at each try, or tell of objects of others: the log has it.
 func obstacle(cause error) string {
-	failed := cause.Error()
-	if inner := errors.Unwrap(cause); inner != nil {
-		failed = strings.TrimSuffix(strings.TrimSuffix(failed, inner.Error()), ": ")
+	inner := errors.Unwrap(cause)
+	if inner == nil {
+		return cause.Error()
 	}
+	failed := strings.TrimSuffix(strings.TrimSuffix(cause.Error(), inner.Error()), ": ")
 	if reason := apierrors.ReasonForError(cause); reason != metav1.StatusReasonUnknown {
 		return fmt.Sprintf("%s: Kubernetes answered %s (see the operator's log)", failed, reason)
 	}

@@ -153,6 +153,7 @@ func itInterrupts(b behaviour) {
 		Expect(k.lastEvents(ctx, 2)).To(Equal([]string{"Withdrawn Interruption", "Imported MaterialWithdrawn"}))
 		Eventually(eventsAbout(ctx, "MaterialWithdrawn")).WithContext(ctx).WithTimeout(patience).
 			Should(ContainElement("Interruption: key material was deleted from " + k.arn))
+		Expect(eventTypes(ctx, "MaterialWithdrawn")).To(HaveEach("Warning"))
 	})
 
 	DescribeTable("moves the expiry as soon as the spec asks for another",

@@ -102,6 +102,7 @@ func expectWithdrawn(ctx context.Context, object *v1alpha1.KMSKeyImport, key str
 	Expect(lastEvents(ctx, key, 1)).To(Equal([]string{wasReleased}))
 	Eventually(eventsAbout(ctx, "MaterialWithdrawn")).WithContext(ctx).WithTimeout(patience).Should(
 		ConsistOf("ObjectDeleted: key material was deleted from " + key))
+	Expect(eventTypes(ctx, "MaterialWithdrawn")).To(HaveEach("Normal"))
 	Expect(eventsAbout(ctx, "MaterialRetained")(Default)).To(BeEmpty())
 }
 

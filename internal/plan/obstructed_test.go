@@ -22,7 +22,7 @@ var unread = all(obstacle, noLook, secret(""))
 
 // What ends a pass may not be about KMS at all: Kubernetes refuses what is needed.
 func TestObstructed(t *testing.T) {
-	trying, untouched := retries("ReconcileError"), want{outcome: "Untouched"}
+	trying, untouched := retries("ReconcileError"), isLeftUntouched()
 	unclaimed := func(f *facts) { f.observed.Record, f.observed.Ownership = nil, "Unclaimed" }
 	cases{
 		"seen":                        {"the pass has failed, which is said", obstacle, trying.saying(onceAgain)},
